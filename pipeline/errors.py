@@ -1,0 +1,45 @@
+"""Every exception the project raises on purpose; a message is one or two plain sentences: what, where, what to do."""
+
+
+class ForgeryPrepError(Exception):
+    """Root of the project's exceptions; commands print it without a traceback and exit 2."""
+
+
+class ConfigError(ForgeryPrepError, ValueError):
+    """A recipe or an option holds a value that makes no sense."""
+
+
+class ManifestError(ForgeryPrepError, ValueError):
+    """A manifest, or the dataset on disk beside it, cannot be understood; lists every problem found."""
+
+
+class LeakError(ManifestError):
+    """An identity, a source video or a pair stands on both sides of a split."""
+
+
+class RejectError(ForgeryPrepError):
+    """One video or frame cannot be used: recorded with its reason in `rejected/`, and the run goes on."""
+
+
+class DecodeError(RejectError, OSError):
+    """A file does not decode, or stops decoding before a wanted frame."""
+
+
+class FaceError(RejectError, LookupError):
+    """No face where one is needed."""
+
+
+class PairError(RejectError, ValueError):
+    """A fake and the video named as its real do not show the same scene."""
+
+
+class StoreError(ForgeryPrepError, ValueError):
+    """A store is missing, incomplete, of another version, or made with other settings."""
+
+
+class DamageError(StoreError):
+    """A stored value cannot be read back as it was written."""
+
+
+class WriteError(ForgeryPrepError, OSError):
+    """The store or its staging folder cannot be written: no space, no permission."""

@@ -43,3 +43,7 @@ class DamageError(StoreError):
 
 class WriteError(ForgeryPrepError, OSError):
     """The store or its staging folder cannot be written: no space, no permission."""
+
+
+class WeightsError(ForgeryPrepError, OSError):
+    """A backbone's ImageNet weights can neither be downloaded nor found in the local cache."""

@@ -81,7 +81,8 @@ def compute(image: NDArray[np.uint8], settings: Labelling, level: str = "raw") -
         Signed residual, eighths of a grey level.
     """
     residual = noise_residual(image, at(settings.noise_sigma, level))
-    return np.rint(residual / np.float32(STEP)).astype(np.int16)
+    stored: NDArray[np.int16] = np.rint(residual / np.float32(STEP)).astype(np.int16)
+    return stored
 
 
 def parameters(settings: Labelling) -> dict[str, Any]:
@@ -105,8 +106,10 @@ def _noise_part(band: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
         np.minimum(smallest, _local_mean(power, window), out=smallest)
     # s2 / (max(0, m - s2) + s2) = s2 / max(m, s2)
     variance = np.float32(sigma * sigma)
-    result: NDArray[np.float32] = band * (variance / np.maximum(smallest, variance))
-    return result
+    np.maximum(smallest, variance, out=smallest)
+    np.divide(variance, smallest, out=smallest)
+    smallest *= band
+    return smallest
 
 
 def _local_mean(values: NDArray[np.float32], window: int) -> NDArray[np.float32]:

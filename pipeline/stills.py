@@ -1,0 +1,106 @@
+"""Still images and folders of them, read as if they were videos."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+from pipeline.errors import DecodeError
+
+LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
+SUFFIXES = LOSSLESS_SUFFIXES | {".jpg", ".jpeg", ".webp"}
+
+
+def is_still(path: Path) -> bool:
+    """Tell whether a path is an image by its suffix, or a folder, which can only be one of images."""
+    return path.suffix.lower() in SUFFIXES or path.is_dir()
+
+
+def is_lossless(path: Path) -> bool:
+    """Tell whether a file lost nothing when it was written: a still of a lossless format, or a folder of such.
+
+    Videos count as lossy, whatever their codec: a data set that has lossless videos declares them `raw`.
+    """
+    files = members(path) if path.is_dir() else [path]
+    return bool(files) and all(file.suffix.lower() in LOSSLESS_SUFFIXES for file in files)
+
+
+def members(path: Path) -> list[Path]:
+    """List the images of a folder in natural order (frame2 before frame10): their positions are the frame indexes.
+
+    A path that is no folder is its own only member. Files that are no images by their suffix, and hidden ones, are
+    left out.
+
+    Raises
+    ------
+    DecodeError
+        The folder cannot be listed or holds no image.
+    """
+    if not path.is_dir():
+        return [path]
+    try:
+        images = [
+            file
+            for file in path.iterdir()
+            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
+        ]
+    except OSError as error:
+        raise DecodeError(f"The folder {path} cannot be listed: {error.strerror}.") from error
+    if not images:
+        raise DecodeError(f"The folder {path} holds no image.")
+    return sorted(images, key=_natural)
+
+
+def load(path: Path) -> NDArray[np.uint8]:
+    """Read one image, upright: the camera's orientation tag (EXIF) is applied, as players do.
+
+    Transparency is dropped, grey becomes three equal channels, 16 bits become 8.
+
+    Returns
+    -------
+    ndarray of shape (H, W, 3), uint8
+        RGB.
+
+    Raises
+    ------
+    DecodeError
+        The file is missing, no image, or damaged anywhere in its pixels.
+    """
+    try:
+        with Image.open(path) as image:
+            upright = ImageOps.exif_transpose(image)
+            if upright.mode.startswith("I;16"):
+                grey = (np.asarray(upright, np.uint16) >> 8).astype(np.uint8)
+                return np.repeat(grey[..., None], 3, axis=2)
+            return np.array(upright.convert("RGB"), np.uint8)
+    except FileNotFoundError:
+        raise DecodeError(f"The image {path} does not exist.") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
+        raise DecodeError(f"The image {path} cannot be read: {_sentence(error)}.") from error
+
+
+def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Give the wanted images of a folder, or frame 0 of a still; they may differ in size.
+
+    Raises
+    ------
+    DecodeError
+        A wanted image cannot be read or does not exist; those before it have been given.
+    """
+    files = members(path)
+    for index in wanted:
+        if index >= len(files):
+            raise DecodeError(f"{path} has {len(files)} frames; frame {index} does not exist.")
+        yield index, load(files[index])
+
+
+def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
+    parts = re.findall(r"\d+|\D+", file.name.lower())
+    return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], file.name
+
+
+def _sentence(error: BaseException) -> str:
+    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__

@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from pipeline import packets, stills
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.sampling import choose, subset
-from pipeline.stills import LOSSLESS_SUFFIXES, is_lossless
+from pipeline.stills import LOSSLESS_SUFFIXES, is_lossless, sha256
 
-__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "subset"]
+__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "sha256", "subset"]
 
 BLOCK = 16  # frames decord decodes in one call: bounds its memory and any stall
 EIGHT_BITS = 8
@@ -150,7 +150,9 @@ def _read_decord(path: Path, wanted: list[int]) -> Iterator[tuple[int, NDArray[n
             block = given[start : start + BLOCK]
             yield from zip(block, reader.get_batch(block).asnumpy(), strict=True)
     except (decord.DECORDError, RuntimeError) as error:
-        raise DecodeError(f"{path} cannot be read by decord: {_sentence(error)}. Use the decoder auto.") from error
+        raise DecodeError(
+            f"{path} cannot be read by decord: {stills.sentence(error)}. Use the decoder auto."
+        ) from error
     if len(given) < len(wanted):
         raise DecodeError(f"{path} presents {exact} frames; frame {wanted[len(given)]} does not exist.")
 
@@ -211,7 +213,7 @@ def _open(path: Path) -> InputContainer:
     except FileNotFoundError:
         raise DecodeError(f"The video {path} does not exist.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(f"{path} is no video that can be read: {_sentence(error)}.") from error
+        raise DecodeError(f"{path} is no video that can be read: {stills.sentence(error)}.") from error
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
@@ -284,8 +286,3 @@ def _readable(files: list[Path]) -> int:
     for file in files:
         stills.load(file)
     return len(files)
-
-
-def _sentence(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0].strip().rstrip(".")

@@ -1,5 +1,6 @@
 """Still images and folders of them, read as if they were videos."""
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -79,7 +80,7 @@ def load(path: Path) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise DecodeError(f"The image {path} does not exist.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-        raise DecodeError(f"The image {path} cannot be read: {_sentence(error)}.") from error
+        raise DecodeError(f"The image {path} cannot be read: {sentence(error)}.") from error
 
 
 def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -97,10 +98,30 @@ def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.ui
         yield index, load(files[index])
 
 
+def sha256(path: Path) -> str:
+    """Hash a file's bytes, or, for a folder, its images' names and bytes in natural order; hexadecimal digits.
+
+    Raises
+    ------
+    DecodeError
+        The file or the folder cannot be read.
+    """
+    try:
+        if not path.is_dir():
+            with path.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        parts = [f"{file.name}\0{sha256(file)}\n" for file in members(path)]
+    except OSError as error:
+        raise DecodeError(f"{path} cannot be read: {sentence(error)}.") from error
+    return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
 def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
     parts = re.findall(r"\d+|\D+", file.name.lower())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], file.name
 
 
-def _sentence(error: BaseException) -> str:
-    return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+def sentence(error: BaseException) -> str:
+    """Return what an exception says on its first line, without the full stop."""
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(text).splitlines()[0].strip().rstrip(".")

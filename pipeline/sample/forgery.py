@@ -1,0 +1,137 @@
+"""What every manipulation of the sample shares: the donor, the working window, and the exact region changed."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.sample.geometry import Image, Points, disc, polygon, spline_maps
+
+Picture = NDArray[np.float32]
+
+VISIBLE = 7.0  # grey levels: what changed by less is nobody's forgery and goes back to the real pixels
+FOREHEAD = 0.13  # of the distance from brows to chin, above the brows
+
+
+@dataclass(frozen=True)
+class Donor:
+    """Whose face is put in."""
+
+    image: Image  # (H, W, 3), RGB: the one picture of the donor that is used
+    landmarks: Points  # (68, 2), pixels of `image`
+    expressions: Points  # (frames, 68, 2): how the donor moves; any scale
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of a frame around the face in which a manipulation works."""
+
+    left: int
+    top: int
+    target: Image  # (h, w, 3), RGB
+    points: Points  # the target's landmarks, window pixels
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.target.shape[0], self.target.shape[1]
+
+
+@dataclass(frozen=True)
+class Forged:
+    """What a manipulation proposes inside its window."""
+
+    pixels: Picture  # (h, w, 3), RGB, 0 to 255
+    weight: Picture  # (h, w), 0 to 1: how much of it shows
+    exact: bool = False  # the whole support of `weight` is the region, even where little changed
+
+
+def window(frame: Image, points: Points) -> Window:
+    """Cut out the surroundings of a face: its landmarks' box and half of it again on every side, inside the frame."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    margin = 0.5 * (high - low)
+    left, top = np.maximum(np.floor(low - margin), 0).astype(int)
+    right = min(int(high[0] + margin[0]), frame.shape[1])
+    bottom = min(int(high[1] + margin[1]), frame.shape[0])
+    return Window(int(left), int(top), np.ascontiguousarray(frame[top:bottom, left:right]), points - [left, top])
+
+
+def settle(frame: Image, where: Window, forged: Forged) -> tuple[Image, Image]:
+    """Put a proposal into its frame, and say exactly which pixels it may have changed.
+
+    Returns
+    -------
+    tuple of ndarray
+        The fake (H, W, 3), and its mask (H, W) of 0 and 1. Outside the mask the fake equals the real frame. The mask
+        consists of whole blocks of 2x2 pixels, which share one colour sample in yuv420p: encoding changes nothing
+        outside it either.
+    """
+    mixed = where.target + forged.weight[..., None] * (forged.pixels - where.target)
+    mixed = np.clip(np.rint(mixed), 0, 255).astype(np.uint8)
+    region = (forged.weight > 0).astype(np.uint8)
+    if not forged.exact:
+        region &= _visible(mixed, where.target)
+    mask = np.zeros(frame.shape[:2], np.uint8)
+    height, width = where.shape
+    mask[where.top : where.top + height, where.left : where.left + width] = region
+    mask = _whole_blocks(mask)
+    fake = frame.copy()
+    part = fake[where.top : where.top + height, where.left : where.left + width]
+    inside = mask[where.top : where.top + height, where.left : where.left + width, None] == 1
+    np.copyto(part, mixed, where=inside)
+    return fake, mask
+
+
+def follow(donor: Donor, where: Window) -> Picture:
+    """Warp the donor's picture so that its landmarks come to lie on the target's."""
+    there = np.concatenate([where.points, brow_line(where.points)])
+    here = np.concatenate([donor.landmarks, brow_line(donor.landmarks)])
+    x, y = spline_maps(there, here, where.shape)
+    return cv2.remap(donor.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+
+
+def brow_line(points: Points) -> Points:
+    """Return seven points across the forehead, `FOREHEAD` above the brows."""
+    up = (points[17:27].mean(axis=0) - points[8]) * FOREHEAD
+    return points[[17, 18, 20, 21, 23, 25, 26]] + up
+
+
+def face(where: Window, forehead: float = 1.0) -> Image:
+    """Return the mask of the face: hull of the landmarks and a share of the forehead."""
+    brows = where.points[[17, 18, 20, 21, 23, 25, 26]]
+    top = brows + forehead * (brow_line(where.points) - brows)
+    return polygon(np.concatenate([where.points, top]), where.shape)
+
+
+def match_colour(pixels: Picture, like: Picture | Image, mask: Image, strength: float = 1.0) -> Picture:
+    """Give a picture another's mean and spread of each channel inside a mask.
+
+    References
+    ----------
+    E. Reinhard et al., Color transfer between images, IEEE CG&A 21(5), 2001 (in RGB, since both are of one scene).
+    """
+    chosen, model = pixels[mask == 1], like[mask == 1].astype(np.float32)
+    ratio = np.clip(model.std(axis=0) / np.maximum(chosen.std(axis=0), 1.0), 0.5, 2.0)
+    matched = (pixels - chosen.mean(axis=0)) * ratio + model.mean(axis=0)
+    return np.clip(pixels + strength * (matched - pixels), 0, 255).astype(np.float32)
+
+
+def _visible(fake: Image, real: Image) -> Image:
+    """Return 1 on the largest connected piece of visible change, its holes filled."""
+    change = cv2.absdiff(fake, real).max(axis=2)
+    seen = (cv2.blur(change, (5, 5)) > VISIBLE).astype(np.uint8)
+    seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, disc(5))
+    seen = cv2.morphologyEx(np.pad(seen, 16), cv2.MORPH_CLOSE, disc(25))[16:-16, 16:-16]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(seen)
+    if count < 2:
+        return np.zeros_like(seen)
+    largest = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
+    outlines, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    return cv2.drawContours(largest, outlines, -1, 1, cv2.FILLED).astype(np.uint8)
+
+
+def _whole_blocks(mask: Image) -> Image:
+    height, width = mask.shape
+    blocks = mask.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
+    return np.repeat(np.repeat(blocks, 2, axis=0), 2, axis=1)

@@ -1,0 +1,171 @@
+"""Make the sample dataset: decide its people, pairs and splits, then have every target's files made."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from pipeline.errors import ConfigError, ForgeryPrepError
+from pipeline.sample import layout, marker
+from pipeline.sample.footage import Clip, Still, survey_clip, survey_still
+from pipeline.sample.task import Drawn, Source, Task, make_target
+from pipeline.sample.traits import PEOPLE
+
+FRAMES = 48  # of a drawn clip
+VIDEO_SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v")
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
+FIRST_PORTRAIT = 900  # portraits count from here, as donors beside the clips
+
+
+class Outcome(Protocol):
+    """What became of one call: `failure` is empty when there is a value."""
+
+    @property
+    def number(self) -> int:
+        """Place of the call's arguments in the sequence."""
+
+    @property
+    def value(self) -> Any:
+        """What the call returned."""
+
+    @property
+    def failure(self) -> str:
+        """Why it returned nothing."""
+
+
+RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outcome]]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What `make_sample` did."""
+
+    identities: int
+    fakes: int  # per compression
+    written: int  # files; 0 when everything was there
+    left_out: tuple[str, ...]  # a sentence for each clip or portrait that could not be used
+
+
+@dataclass(frozen=True)
+class _Done:
+    number: int
+    value: Any
+    failure: str = ""
+
+
+def one_by_one(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterable[Outcome]:
+    """Call a function once per task in this process."""
+    return (_Done(number, function(*task)) for number, task in enumerate(tasks))
+
+
+def make_sample(
+    root: Path,
+    *,
+    seed: int = 0,
+    videos: Path | None = None,
+    portraits: Path | None = None,
+    frames: int = FRAMES,
+    people: int = PEOPLE,
+    run_all: RunAll = one_by_one,
+    progress: Callable[[int, int], None] | None = None,
+) -> Summary:
+    """Make a dataset in FaceForensics++'s layout.
+
+    Parameters
+    ----------
+    root : Path
+        Folder to make it in. What an earlier, interrupted call with the same settings left there is kept.
+    seed : int
+        Same seed, same bytes, whatever `run_all` does.
+    videos : Path, optional
+        Folder of real clips to use instead of the photograph: each one with a face becomes an identity.
+    portraits : Path, optional
+        Folder of still portraits that serve as donors beside the clips.
+    frames : int
+        Length of each drawn clip.
+    people : int
+        How many people are drawn, an even number up to 20.
+    run_all : callable
+        Maps a function over tuples of arguments and yields an `Outcome` for each, in any order.
+    progress : callable, optional
+        Called with the targets done and their number.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds something else, or there are not enough faces.
+    WriteError
+        The folder cannot be written.
+    """
+    if portraits is not None and videos is None:
+        raise ConfigError("Portraits are donors for real clips; give a folder of clips with them.")
+    if not 2 <= people <= PEOPLE or people % 2:
+        raise ConfigError(f"The photograph gives an even number of people from 2 to {PEOPLE}, not {people}.")
+    settings = marker.settings(seed, frames, people, _listed(videos, VIDEO_SUFFIXES), _listed(portraits, IMAGE_SUFFIXES))
+    if (summary := marker.start(root, settings)) is not None:
+        return Summary(**{**summary, "written": 0, "left_out": tuple(summary["left_out"])})
+    left_out: list[str] = []
+    if videos is None:
+        sources: dict[str, Source] = {f"{i:03d}": Drawn(i, frames, seed) for i in range(people)}
+        stills: list[Still] = []
+    else:
+        clips = _surveyed(survey_clip, _listed(videos, VIDEO_SUFFIXES), run_all, left_out)
+        stills = _surveyed(survey_still, _listed(portraits, IMAGE_SUFFIXES), run_all, left_out)
+        sources = {f"{i:03d}": clip for i, clip in enumerate(clips)}
+    splits, donors = _cast(sources, stills)
+    tasks = [Task(root, name, sources[name], tuple(donors[name])) for name in sources]
+    written = _make(tasks, run_all, progress)
+    for split, pairs in splits.items():
+        layout.write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
+    fakes = sum(len(each) for each in donors.values()) * len(marker.METHODS)
+    summary = Summary(len(sources), fakes, written, tuple(left_out))
+    marker.finish(root, settings, summary.identities, summary.fakes, summary.left_out)
+    return summary
+
+
+def _make(tasks: list[Task], run_all: RunAll, progress: Callable[[int, int], None] | None) -> int:
+    written = 0
+    for done, outcome in enumerate(run_all(make_target, [(task,) for task in tasks]), start=1):
+        if outcome.failure:
+            raise ForgeryPrepError(f"The clips of {tasks[outcome.number].name} could not be made: {outcome.failure}.")
+        written += outcome.value
+        if progress:
+            progress(done, len(tasks))
+    return written
+
+
+def _cast(
+    sources: dict[str, Source], stills: Sequence[Still]
+) -> tuple[dict[str, layout.Pairs], dict[str, list[tuple[str, Source | Still]]]]:
+    """Decide who is swapped with whom: neighbours of one split, and portraits that no other split uses."""
+    if len(sources) < 2:
+        raise ConfigError(f"At least two clips with a face are needed; there {'is one' if sources else 'is none'}.")
+    splits = {split: layout.pair_up(names) for split, names in layout.divide(list(sources)).items()}
+    donors: dict[str, list[tuple[str, Source | Still]]] = {name: [] for name in sources}
+    for pairs in splits.values():
+        for one, other in pairs:
+            donors[one].append((other, sources[other]))
+            donors[other].append((one, sources[one]))
+    for place, (name, still) in enumerate(zip(sources, stills, strict=False)):
+        number = f"{FIRST_PORTRAIT + place:03d}"
+        donors[name].append((number, still))
+        next(pairs for pairs in splits.values() if any(name in pair for pair in pairs)).append((name, number))
+    return splits, donors
+
+
+def _surveyed(survey: Callable[[Path], Any], paths: Sequence[Path], run_all: RunAll, left_out: list[str]) -> list[Any]:
+    outcomes = sorted(run_all(survey, [(path,) for path in paths]), key=lambda outcome: outcome.number)
+    results = [outcome.value if not outcome.failure else f"{paths[outcome.number].name} {outcome.failure}." for outcome in outcomes]
+    left_out += [result for result in results if isinstance(result, str)]
+    return [result for result in results if isinstance(result, Clip | Still)]
+
+
+def _listed(folder: Path | None, suffixes: tuple[str, ...]) -> list[Path]:
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise ConfigError(f"{folder} is not a folder.")
+    files = sorted(path for path in folder.iterdir() if path.suffix.lower() in suffixes)
+    if not files:
+        raise ConfigError(f"{folder} holds no file ending in {', '.join(suffixes)}.")
+    return files

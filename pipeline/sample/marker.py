@@ -1,0 +1,68 @@
+"""The file that says what a sample folder was made with, and whether it is complete."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import differences
+from pipeline.errors import ConfigError, WriteError
+from pipeline.sample.layout import CRF, write_json
+from pipeline.sample.manipulations import MANIPULATIONS
+
+NAME = "sample.json"
+VERSION = 1  # of everything that decides the files' bytes
+METHODS = tuple(MANIPULATIONS)
+
+
+def settings(seed: int, frames: int, people: int, videos: Sequence[Path], portraits: Sequence[Path]) -> dict[str, Any]:
+    """Return what decides the files, as plain values; a user's own files by name and size."""
+    drawn = {"frames": frames, "people": people} if not videos else {}
+    return {
+        "version": VERSION,
+        "seed": seed,
+        "methods": list(METHODS),
+        "crf": dict(CRF),
+        **drawn,
+        "videos": {path.name: path.stat().st_size for path in videos},
+        "portraits": {path.name: path.stat().st_size for path in portraits},
+    }
+
+
+def start(root: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
+    """Claim a folder; return the summary of a complete sample with these settings when it holds one.
+
+    Raises
+    ------
+    ConfigError
+        The folder holds a sample made otherwise, or files that are no sample.
+    WriteError
+        The folder cannot be made or written.
+    """
+    path = root / NAME
+    if path.exists():
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            made, summary = found["settings"], found["summary"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ConfigError(f"{path} cannot be read; delete {root} or choose another folder.") from error
+        if changed := differences(made, wanted):
+            raise ConfigError(f"{root} holds a sample made with other settings: {', '.join(changed)}. Choose another folder, or delete it.")
+        return dict(summary) if summary else None
+    if root.is_dir() and any(root.iterdir()):
+        raise ConfigError(f"{root} is not empty and holds no sample; choose another folder.")
+    _write(path, {"settings": wanted, "summary": None})
+    return None
+
+
+def finish(root: Path, made: dict[str, Any], identities: int, fakes: int, left_out: Sequence[str]) -> None:
+    """Note that a sample is complete."""
+    summary = {"identities": identities, "fakes": fakes, "left_out": list(left_out)}
+    _write(root / NAME, {"settings": made, "summary": summary})
+
+
+def _write(path: Path, value: object) -> None:
+    try:
+        write_json(path, value)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {error.strerror}.") from error

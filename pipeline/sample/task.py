@@ -1,0 +1,113 @@
+"""One target's share of the sample: its real clip, every fake of it and their masks, in every compression."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.encode import write_video
+from pipeline.sample.actor import RATE, Performance, perform
+from pipeline.sample.footage import Clip, Still, load_clip, load_still
+from pipeline.sample.forgery import Donor, settle, window
+from pipeline.sample.layout import CRF, fake_path, mask_path, real_path
+from pipeline.sample.manipulations import MANIPULATIONS
+
+PRESETS = {"raw": "ultrafast", "c23": "veryfast", "c40": "veryfast"}  # lossless gains little from a longer search
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A clip of an invented person."""
+
+    number: int
+    frames: int
+    seed: int
+
+
+Source = Drawn | Clip
+
+
+@dataclass(frozen=True)
+class Task:
+    """Everything one call of `make_target` needs; small and picklable."""
+
+    root: Path
+    name: str  # the target's number, three digits
+    target: Source
+    donors: tuple[tuple[str, Source | Still], ...]  # number and picture source of each
+
+
+def make_target(task: Task) -> int:
+    """Make the files of one target that are not there yet.
+
+    Returns
+    -------
+    int
+        Files written.
+    """
+    reals = {compression: task.root / real_path(task.name, compression) for compression in CRF}
+    pending = [(name, source, method) for name, source in task.donors for method in MANIPULATIONS
+               if not _complete(task.root, method, task.name, name)]  # fmt: skip
+    if not pending and all(path.exists() for path in reals.values()):
+        return 0
+    target = _performance(task.target)
+    rate = task.target.rate if isinstance(task.target, Clip) else RATE
+    written = _write_all(reals, target.frames, rate)
+    donors = {name: _donor(source) for name, source, _ in pending}
+    for name, _, method in pending:
+        fakes, masks = _forge(target, donors[name], method)
+        mask = task.root / mask_path(method, task.name, name)
+        written += _write_all({c: task.root / fake_path(method, task.name, name, c) for c in CRF}, fakes, rate)
+        if not mask.exists():
+            mask.parent.mkdir(parents=True, exist_ok=True)
+            write_video(mask, _as_frames(masks), fps=rate, crf=CRF["raw"], preset=PRESETS["raw"])
+            written += 1
+    return written
+
+
+def _forge(target: Performance, donor: Donor, method: str) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    fakes, masks = [], []
+    for number, (frame, points) in enumerate(zip(target.frames, target.landmarks, strict=True)):
+        where = window(frame, points)
+        fake, mask = settle(frame, where, MANIPULATIONS[method](where, donor, number))
+        fakes.append(fake)
+        masks.append(mask)
+    return fakes, masks
+
+
+def _performance(source: Source) -> Performance:
+    if isinstance(source, Clip):
+        return load_clip(source)
+    return perform(source.number, source.frames, source.seed)
+
+
+def _donor(source: Source | Still) -> Donor:
+    """Take the donor's picture from the frame whose eyes are widest open."""
+    if isinstance(source, Still):
+        image, points = load_still(source)
+        return Donor(image, points, points[None])
+    clip = _performance(source)
+    points = clip.landmarks
+    opening = np.linalg.norm(points[:, [37, 38, 43, 44]] - points[:, [41, 40, 47, 46]], axis=2).mean(axis=1)
+    best = int(np.argmax(opening / np.linalg.norm(points[:, 8] - points[:, 27], axis=1)))
+    return Donor(clip.frames[best], points[best], points)
+
+
+def _write_all(paths: dict[str, Path], frames: NDArray[np.uint8] | list[NDArray[np.uint8]], rate: float) -> int:
+    missing = {compression: path for compression, path in paths.items() if not path.exists()}
+    for compression, path in missing.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_video(path, iter(frames), fps=rate, crf=CRF[compression], preset=PRESETS[compression])
+    return len(missing)
+
+
+def _as_frames(masks: list[NDArray[np.uint8]]) -> Iterator[NDArray[np.uint8]]:
+    for mask in masks:
+        yield np.repeat(mask[..., None] * np.uint8(255), 3, axis=2)
+
+
+def _complete(root: Path, method: str, target: str, donor: str) -> bool:
+    files = [fake_path(method, target, donor, compression) for compression in CRF] + [mask_path(method, target, donor)]
+    return all((root / file).exists() for file in files)

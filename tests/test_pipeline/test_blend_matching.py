@@ -1,0 +1,150 @@
+"""Who is blended into whom."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from pipeline.blend import KINDS, Blend, Rows, plan, unplanned
+from pipeline.config import Blending
+from pipeline.errors import ConfigError
+
+FRAMES = 3
+
+
+def store(identities: dict[int, int], *, splits: int = 2, compressions: int = 2, seed: int = 0) -> Rows:
+    """Make columns: in each split and compression, per identity so many real videos, each with two fakes."""
+    table = []
+    for split in range(splits):
+        for compression in range(compressions):
+            for identity, videos in identities.items():
+                for _ in range(videos):
+                    for genuine in (True, False, False):
+                        table.append((split, compression, 100 * split + identity, len(table), genuine))
+    split, compression, identity, video, genuine = (np.repeat(column, FRAMES) for column in zip(*table, strict=True))
+    landmarks = np.random.default_rng(seed).uniform(60, 190, (len(video), 68, 2)).astype(np.float32)
+    return Rows(landmarks, genuine.astype(bool), ~genuine.astype(bool), split, compression, identity, video)
+
+
+ROWS = store({1: 2, 2: 1, 3: 1})
+EVERY = Blending(candidates=1.0)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 1.0])
+def test_every_real_row_is_the_background_of_each_kind(share: float) -> None:
+    settings = Blending(candidates=share, per_frame=2)
+    blends = plan(ROWS, settings, 0)
+    expected = [(row, kind) for row in np.flatnonzero(ROWS.genuine) for kind in KINDS for _ in range(2)]
+    assert [(blend.outside, blend.kind) for blend in blends] == expected
+    assert unplanned(ROWS, settings, blends) == {}
+
+
+def test_partners_are_other_people_of_the_same_split_and_compression() -> None:
+    for blend in plan(ROWS, Blending(per_frame=3), 5):
+        a, b = blend.inside, blend.outside
+        assert ROWS.genuine[b]
+        assert ROWS.identity[a] != ROWS.identity[b]
+        assert ROWS.split[a] == ROWS.split[b]
+        assert ROWS.compression[a] == ROWS.compression[b]
+        assert ROWS.genuine[a] == (blend.kind == "rr")
+        assert ROWS.fake[a] == (blend.kind == "fr")
+
+
+def test_the_nearest_of_all_candidates_is_taken() -> None:
+    rows = store({identity: 1 for identity in range(5)}, splits=1, compressions=1)
+    rows = dataclasses.replace(rows, video=np.arange(len(rows.video)))  # one row a video: all are candidates
+    for blend in plan(rows, EVERY, 0):
+        allowed = (rows.genuine if blend.kind == "rr" else rows.fake) & (rows.identity != rows.identity[blend.outside])
+        distances = np.linalg.norm(rows.landmarks - rows.landmarks[blend.outside], axis=2).sum(axis=1)
+        assert blend.inside == np.flatnonzero(allowed)[np.argmin(distances[allowed])]
+
+
+def test_one_random_row_of_each_candidate_video() -> None:
+    rows = store({1: 1, 2: 1}, splits=1, compressions=1)
+    background = int(np.flatnonzero(rows.genuine)[0])
+    taken = {
+        blend.inside
+        for seed in range(40)
+        for blend in plan(rows, EVERY, seed)
+        if blend.outside == background and blend.kind == "rr"
+    }
+    assert taken == set(np.flatnonzero(rows.genuine & (rows.identity == 2)))
+
+
+def test_a_share_of_the_videos_is_searched() -> None:
+    rows = store({identity: 1 for identity in range(21)}, splits=1, compressions=1)
+    # identity 7 is by far the nearest to identity 0, and so taken whenever it is among the candidates
+    place = np.where(rows.identity == 0, 0, np.where(rows.identity == 7, 1, 50))
+    landmarks = np.broadcast_to(place[:, None, None], rows.landmarks.shape).astype(np.float32)
+    rows = dataclasses.replace(rows, landmarks=landmarks)
+    settings = Blending(kinds=("rr",), candidates=0.25)
+    hits = [rows.identity[plan(rows, settings, seed)[0].inside] == 7 for seed in range(100)]
+    assert 0.12 < np.mean(hits) < 0.4
+
+
+def test_the_same_seed_gives_the_same_plan_and_another_another() -> None:
+    settings = Blending(per_frame=2)
+    assert plan(ROWS, settings, 3) == plan(ROWS, settings, 3)
+    assert plan(ROWS, settings, 3) != plan(ROWS, settings, 4)
+    seeds = [blend.seed for blend in plan(ROWS, settings, 3)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= seed < 2**31 for seed in seeds)
+
+
+def test_a_kind_does_not_depend_on_the_others_nor_a_repeat_on_their_number() -> None:
+    both = plan(ROWS, Blending(per_frame=2), 3)
+    for kind in KINDS:
+        alone = plan(ROWS, Blending(kinds=(kind,), per_frame=1), 3)
+        assert alone == [blend for blend in both if blend.kind == kind][::2]
+
+
+def test_a_split_does_not_depend_on_the_others() -> None:
+    first = ROWS.split == 0  # the first rows: their numbers stay
+    alone = Rows(*(getattr(ROWS, field.name)[first] for field in dataclasses.fields(Rows)))
+    assert plan(alone, EVERY, 1) == [blend for blend in plan(ROWS, EVERY, 1) if ROWS.split[blend.outside] == 0]
+
+
+def test_rows_without_landmarks_take_no_part_and_are_counted() -> None:
+    landmarks = ROWS.landmarks.copy()
+    landmarks[::4] = np.nan
+    landmarks[1, 5, 0] = np.nan
+    rows = dataclasses.replace(ROWS, landmarks=landmarks)
+    blind = np.isnan(landmarks).any(axis=(1, 2))
+    blends = plan(rows, EVERY, 0)
+    assert blends
+    assert not any(blind[blend.inside] or blind[blend.outside] for blend in blends)
+    assert unplanned(rows, EVERY, blends) == {"no landmarks on the background": 2 * int((blind & rows.genuine).sum())}
+
+
+def test_nothing_is_planned_where_everybody_is_the_same_person() -> None:
+    rows = store({1: 3}, splits=1)
+    blends = plan(rows, EVERY, 0)
+    assert blends == []
+    expected = {"no candidate of another identity in the split": 2 * int(rows.genuine.sum())}
+    assert unplanned(rows, EVERY, blends) == expected
+
+
+def test_fakes_that_are_labelled_real_or_have_no_pair_are_not_used() -> None:
+    rows = dataclasses.replace(ROWS, fake=np.zeros_like(ROWS.fake))
+    blends = plan(rows, EVERY, 0)
+    assert {blend.kind for blend in blends} == {"rr"}
+    assert unplanned(rows, EVERY, blends) == {"no candidate of another identity in the split": int(rows.genuine.sum())}
+
+
+def test_rows_in_any_order_give_videos_of_their_own() -> None:
+    order = np.random.default_rng(2).permutation(len(ROWS.video))
+    mixed = Rows(*(getattr(ROWS, field.name)[order] for field in dataclasses.fields(Rows)))
+    for blend in plan(mixed, EVERY, 0):
+        assert mixed.identity[blend.inside] != mixed.identity[blend.outside]
+        assert mixed.split[blend.inside] == mixed.split[blend.outside]
+
+
+def test_an_unknown_kind_is_refused() -> None:
+    with pytest.raises(ConfigError, match="ff"):
+        plan(ROWS, Blending(kinds=("rr", "ff")), 0)
+
+
+def test_an_empty_store_has_an_empty_plan() -> None:
+    none = Rows(*(getattr(ROWS, field.name)[:0] for field in dataclasses.fields(Rows)))
+    assert plan(none, EVERY, 0) == []
+    assert Blend("rr", 1, 2, 3) == Blend("rr", 1, 2, 3)

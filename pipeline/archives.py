@@ -1,0 +1,99 @@
+"""Folders of frames inside `.tar.gz` archives, addressed as `archive.tar.gz#folder`."""
+
+import functools
+import re
+import tarfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from pipeline import stills
+from pipeline.errors import DecodeError
+
+MARK = "#"
+
+
+def split_path(path: Path) -> tuple[Path, str] | None:
+    """Return the archive's own path and the folder inside it, or None for a path that is in no archive."""
+    archive, mark, folder = str(path).partition(".tar.gz" + MARK)
+    return (Path(archive + ".tar.gz"), folder) if mark else None
+
+
+def file_of(path: Path) -> Path:
+    """Return the file or folder on disk that holds a path: its archive where it is in one."""
+    inside = split_path(path)
+    return inside[0] if inside else path
+
+
+def folders(archive: Path) -> list[str]:
+    """Return the folders of an archive that hold images, in natural order.
+
+    Raises
+    ------
+    DecodeError
+        The archive cannot be read to its end.
+    """
+    found = set()
+    try:
+        with tarfile.open(archive, "r|gz") as members:
+            for member in members:
+                if member.isfile() and _is_image(member.name):
+                    found.add(_folder(member.name))
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DecodeError(f"{archive} cannot be unpacked: {error}.") from error
+    return sorted(found, key=natural)
+
+
+def images(archive: Path, folder: str) -> tuple[bytes, ...]:
+    """Return the encoded images of one folder in an archive, in natural order of their names.
+
+    Parameters
+    ----------
+    archive : Path
+        A `.tar.gz` file.
+    folder : str
+        One of `folders(archive)`.
+
+    Returns
+    -------
+    tuple of bytes
+        One still image each.
+
+    Raises
+    ------
+    DecodeError
+        The archive cannot be read to its end, or holds no such folder.
+    """
+    try:
+        found = _unpacked(archive, archive.stat().st_mtime_ns).get(folder)
+    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+        raise DecodeError(f"{archive} cannot be unpacked: {error}.") from error
+    if found is None:
+        raise DecodeError(f"{archive} holds no folder {folder} of images.")
+    return found
+
+
+@functools.lru_cache(maxsize=1)  # the sequences of one archive are read one after another
+def _unpacked(archive: Path, modified: int) -> dict[str, tuple[bytes, ...]]:
+    del modified  # part of the key alone
+    found: dict[str, dict[str, bytes]] = {}
+    with tarfile.open(archive, "r|gz") as members:
+        for member in members:
+            if member.isfile() and _is_image(member.name):
+                content = members.extractfile(member)
+                if content is not None:
+                    found.setdefault(_folder(member.name), {})[member.name] = content.read()
+    return {folder: tuple(files[name] for name in sorted(files, key=natural)) for folder, files in found.items()}
+
+
+def natural(name: str) -> list[tuple[int, str]]:
+    """Return a sort key under which `2.png` comes before `10.png`."""
+    return [(int(piece), "") if piece.isdigit() else (-1, piece) for piece in re.split(r"(\d+)", name) if piece]
+
+
+def _folder(name: str) -> str:
+    return str(PurePosixPath(name).parent)
+
+
+def _is_image(name: str) -> bool:
+    path = PurePosixPath(name)
+    return path.suffix.lower() in stills.SUFFIXES and not path.name.startswith(".")

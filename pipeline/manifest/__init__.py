@@ -1,0 +1,19 @@
+"""Read `manifests/*.toml` and a dataset's folder: which videos there are, and what each was made from."""
+
+from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, SPLITS, Dataset, Video
+from pipeline.manifest.schema import known_datasets, load_manifest
+from pipeline.manifest.survey import Survey, scan, survey
+
+__all__ = [
+    "COMPRESSIONS",
+    "NATIVE",
+    "REAL",
+    "SPLITS",
+    "Dataset",
+    "Survey",
+    "Video",
+    "known_datasets",
+    "load_manifest",
+    "scan",
+    "survey",
+]

@@ -1,0 +1,67 @@
+"""Whether something stands on both sides of a split: a person, a source video or a pair."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from pipeline.manifest.records import REAL, Video
+
+SHOWN = 3  # examples in a sentence
+
+
+def pair_leaks(videos: Sequence[Video]) -> list[str]:
+    """Say which fakes are in another split than the real video they were made from."""
+    real = {video.id: video.split for video in videos if video.method == REAL}
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for video in _each(videos):
+        other = real.get(video.target, video.split)
+        if video.method != REAL and other != video.split:
+            found[video.split, other].append(f"{video.method} {video.id}")
+    return [
+        f"{_counted(ids, 'fake')} in {split} have their real video in {other}: {_some(ids)}"
+        for (split, other), ids in sorted(found.items())
+    ]
+
+
+def identity_leaks(videos: Sequence[Video]) -> list[str]:
+    """Say which people have videos in more than one split."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        splits[video.identity].add(video.split)
+    leaking: dict[str, list[str]] = defaultdict(list)
+    for identity, found in sorted(splits.items()):
+        if len(found) > 1:
+            leaking[" and ".join(sorted(found))].append(identity)
+    return [f"{_counted(people, 'identity')} in {both}: {_some(people)}" for both, people in sorted(leaking.items())]
+
+
+def donor_leaks(videos: Sequence[Video]) -> list[str]:
+    """Say which fakes show a donor whose own videos are in another split."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for video in videos:
+        if video.method == REAL:
+            splits[video.id].add(video.split)
+            splits[video.identity].add(video.split)
+    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for video in _each(videos):
+        if video.donor and video.method != REAL:
+            for other in sorted(splits.get(video.donor, set()) - {video.split}):
+                found[video.split, other].append(f"{video.method} {video.id} (donor {video.donor})")
+    return [
+        f"{_counted(ids, 'fake')} in {split} show a donor whose own videos are in {other}: {_some(ids)}"
+        for (split, other), ids in sorted(found.items())
+    ]
+
+
+def _each(videos: Sequence[Video]) -> Iterable[Video]:
+    """Return one of the compressions of each video."""
+    return {(video.method, video.id): video for video in videos}.values()
+
+
+def _counted(names: Sequence[str], word: str) -> str:
+    plural = "identities" if word == "identity" else f"{word}s"
+    return f"{len(names)} {word if len(names) == 1 else plural}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more

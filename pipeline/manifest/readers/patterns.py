@@ -1,0 +1,28 @@
+"""Files whose paths say what they are."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pipeline.manifest.paths import find
+from pipeline.manifest.readers.source import Surroundings, make_entry
+from pipeline.manifest.records import Entry
+
+
+def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
+    """Yield an entry for every video, image and folder of frames that fits the source's path pattern.
+
+    Parameters
+    ----------
+    source : mapping
+        Its `path` is a pattern, its other keys are templates over the pattern's fields and `stem`; `folders = false`
+        leaves folders of frames out.
+    around : Surroundings
+        The dataset's root and vocabulary.
+    """
+    for match in find(around.folder, source["path"], around.vocabulary, around.findings):
+        above, _, last = match.path.rpartition("/")
+        if not source.get("folders", True) and around.folder.names(above)[last]:
+            continue
+        entry = make_entry(source, match.path, match.fields | {"stem": match.stem}, around.findings)
+        if entry is not None:
+            yield entry

@@ -134,6 +134,6 @@ def _partner(rows: Rows, pool: _Pool, outside: int, share: float, rng: np.random
         return None
     videos = others[rng.choice(len(others), max(1, round(share * len(others))), replace=False, shuffle=False)]
     candidates = pool.rows[pool.starts[videos] + rng.integers(pool.counts[videos])]
-    offsets = rows.landmarks[candidates] - rows.landmarks[outside]
-    distances = np.sqrt(np.square(offsets).sum(axis=2)).sum(axis=1)
+    offsets = np.square(rows.landmarks[candidates] - rows.landmarks[outside])
+    distances = np.sqrt(offsets[..., 0] + offsets[..., 1]).sum(axis=1)
     return int(candidates[np.argmin(distances)])

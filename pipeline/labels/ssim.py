@@ -20,7 +20,7 @@ def ssim_map(x: NDArray[np.uint8], y: NDArray[np.uint8], window: int = 5) -> NDA
 
     Means, sample variances and sample covariance are taken over a square uniform window; images continue beyond
     their edges by reflection with the edge pixel repeated. All sums are exact integers, so the result is that of
-    `skimage.metrics.structural_similarity(..., full=True)` but for the last rounding, at a tenth of the time.
+    `skimage.metrics.structural_similarity(..., full=True)` but for the last rounding, in a quarter of the time.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 import functools
 import importlib.util
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,19 @@ LARGEST = 2**22  # pixels of an upsampled frame; beyond it the time grows faster
 MODELS = "face_recognition_models"
 
 
-def detect(frame: NDArray[np.uint8], threshold: float = 0.0, min_face: int = 20, device: str = "cpu") -> list[Detected]:
+def detect(
+    frame: NDArray[np.uint8],
+    threshold: float = 0.0,
+    min_face: int = 20,
+    device: str = "cpu",
+    region: Sequence[float] | None = None,
+    face: float = 0.0,
+) -> list[Detected]:
     """Find upright faces with dlib's HOG detector.
 
-    The detector sees faces of 80 pixels and more. The frame is doubled until `min_face` is reached, at most while it
-    stays under 4 million pixels: a 1280x720 frame is searched at twice its size (faces of 40 pixels), a 1920x1080 one
-    at its own, and a small search region as often as it takes.
+    The detector sees faces of 80 pixels and more. What is searched is doubled until `min_face` is reached, at most
+    while it stays under 4 million pixels: a 1280x720 frame is searched at twice its size (faces of 40 pixels), a
+    1920x1080 one at its own, and a small region as often as it takes.
 
     Parameters
     ----------
@@ -36,6 +44,10 @@ def detect(frame: NDArray[np.uint8], threshold: float = 0.0, min_face: int = 20,
         Side of the smallest face looked for, pixels.
     device : str
         Not used: this detector runs on the CPU alone.
+    region : sequence of float, optional
+        Search this box (left, top, right, bottom) of the frame alone.
+    face : float
+        Look for no faces under 0.45 of this side, pixels.
 
     Returns
     -------
@@ -46,12 +58,20 @@ def detect(frame: NDArray[np.uint8], threshold: float = 0.0, min_face: int = 20,
     ----------
     Dalal and Triggs, Histograms of oriented gradients for human detection, CVPR 2005, doi:10.1109/CVPR.2005.177.
     """
-    boxes, scores, _ = _detector().run(np.ascontiguousarray(frame), _doublings(frame.shape, min_face), threshold)
+    height, width = frame.shape[:2]
+    left, top, right, bottom = (round(edge) for edge in region or (0, 0, width, height))
+    left, top = max(left, 0), max(top, 0)
+    searched = np.ascontiguousarray(frame[top:bottom, left:right])
+    if not searched.size:
+        return []
+    doublings = _doublings(searched.shape, max(min_face, 0.45 * face))
+    boxes, scores, _ = _detector().run(searched, doublings, threshold)
+    offset = np.array([left, top, left + 1, top + 1], np.float32)  # dlib's right and bottom are the last pixels inside
     found = [
-        Detected(np.array([box.left(), box.top(), box.right() + 1, box.bottom() + 1], np.float32), float(score))
+        Detected(np.array([box.left(), box.top(), box.right(), box.bottom()], np.float32) + offset, float(score))
         for box, score in zip(boxes, scores, strict=True)
     ]
-    return sorted(found, key=lambda face: (-face.score, *face.box.tolist()))
+    return sorted(found, key=lambda one: (-one.score, *one.box.tolist()))
 
 
 def landmarks(image: NDArray[np.uint8], box: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
@@ -114,7 +134,7 @@ def descriptor(image: NDArray[np.uint8], landmarks: NDArray[np.floating[Any]]) -
     return np.array(_describer().compute_face_descriptor(np.ascontiguousarray(image), shape), np.float32)
 
 
-def _doublings(shape: tuple[int, ...], min_face: int) -> int:
+def _doublings(shape: tuple[int, ...], min_face: float) -> int:
     wanted = max(0, math.ceil(math.log2(WINDOW / min_face)))
     affordable = max(0, math.floor(math.log2(LARGEST / (shape[0] * shape[1])) / 2))
     return min(wanted, affordable)

@@ -1,5 +1,6 @@
 """Clips of the photograph's invented people: frames and, known exactly, the landmarks in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -17,7 +18,7 @@ SIDE = 352  # pixels of a frame
 SCALE = 1.6  # frame pixels per photograph pixel
 VIEW = (226.0 - SIDE / SCALE / 2, 4.0)  # photograph pixel at the frame's corner
 TEETH = 5.0  # visible height, photograph pixels
-NOISE = (2.0, 1.2)  # of the sensor: brightness and colour, grey levels
+NOISE = (1.8, 1.0)  # of the sensor: brightness and colour, grey levels
 RATE = 25.0
 
 
@@ -37,7 +38,7 @@ def track(number: int, count: int, seed: int) -> Points:
     return np.stack([_to_frame(posed(_acting(face, motion, i), depth, motion, i)) for i in range(count)])
 
 
-def perform(number: int, count: int, seed: int) -> Performance:
+def perform(number: int, count: int, seed: int, only: Sequence[int] | None = None) -> Performance:
     """Draw the first frames of one person's clip.
 
     Parameters
@@ -48,14 +49,17 @@ def perform(number: int, count: int, seed: int) -> Performance:
         Frames of the whole clip.
     seed : int
         Seed of the whole sample.
+    only : sequence of int, optional
+        Draw these frames alone; they are the same as in the whole clip.
     """
     texture = paint(person(number, seed), seed)
     behind = surroundings(number, (SIDE, SIDE), seed)
     motion = script(number, count, seed, RATE)
     points = track(number, count, seed)
-    rng = np.random.default_rng([seed, 5, number])
-    frames = np.stack([_exposed(_drawn(number, texture, behind, motion, points, i, seed), motion, i, rng) for i in range(count)])
-    return Performance(frames, points)
+    chosen = list(range(count) if only is None else only)
+    drawn = (_drawn(number, texture, behind, motion, points, i, seed) for i in chosen)
+    frames = [_exposed(picture, motion, i, np.random.default_rng([seed, 5, number, i])) for i, picture in zip(chosen, drawn, strict=True)]
+    return Performance(np.stack(frames), points[chosen])
 
 
 def _acting(face: Points, motion: Motion, frame: int) -> Points:

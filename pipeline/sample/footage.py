@@ -1,5 +1,6 @@
 """Clips and portraits of the user's own: their frames, scaled down, and the landmarks found in them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,10 +68,11 @@ def survey_still(path: Path) -> Still | str:
     return Still(path, (picture.shape[1], picture.shape[0]), points.astype(np.float32))
 
 
-def load_clip(clip: Clip) -> Performance:
-    """Read a surveyed clip."""
-    pictures = [_scaled(frame) for _, frame in frames.read(clip.path, clip.indexes)]
-    return Performance(np.stack(pictures), clip.landmarks.astype(np.float64))
+def load_clip(clip: Clip, only: Sequence[int] | None = None) -> Performance:
+    """Read a surveyed clip, or some frames of it, counted from the stretch's beginning."""
+    chosen = list(range(len(clip.indexes)) if only is None else only)
+    pictures = [_scaled(frame) for _, frame in frames.read(clip.path, [clip.indexes[i] for i in chosen])]
+    return Performance(np.stack(pictures), clip.landmarks[chosen].astype(np.float64))
 
 
 def load_still(still: Still) -> tuple[Image, Points]:

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.sample.geometry import Image, Points, disc, polygon, spline_maps
+from pipeline.sample.geometry import Image, Points, disc, polygon, warp
 
 Picture = NDArray[np.float32]
 
@@ -24,13 +24,15 @@ class Donor:
 
 
 @dataclass(frozen=True)
-class Window:
-    """The part of a frame around the face in which a manipulation works."""
+class Shot:
+    """The part of one frame around the face, in which manipulations work, and what they work with."""
 
     left: int
     top: int
     target: Image  # (h, w, 3), RGB
-    points: Points  # the target's landmarks, window pixels
+    points: Points  # the target's landmarks, pixels of this part
+    donor: Image  # (h, w, 3), RGB: the donor's picture, warped so that its landmarks lie on the target's
+    driver: Points  # the landmarks whose expression is to be imitated; any scale
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -47,17 +49,34 @@ class Forged:
     exact: bool = False  # the whole support of `weight` is the region, even where little changed
 
 
-def window(frame: Image, points: Points) -> Window:
-    """Cut out the surroundings of a face: its landmarks' box and half of it again on every side, inside the frame."""
+def shoot(frame: Image, points: Points, donor: Donor, number: int) -> Shot:
+    """Cut out the surroundings of a face, its landmarks' box and half of it again on every side, and warp the donor.
+
+    Parameters
+    ----------
+    frame : ndarray of shape (H, W, 3), uint8
+        RGB.
+    points : ndarray of shape (68, 2)
+        The target's landmarks, pixels of the frame.
+    donor : Donor
+        Whose face comes.
+    number : int
+        The frame's place in its clip; the donor's expressions are repeated when they are fewer.
+    """
     low, high = points.min(axis=0), points.max(axis=0)
     margin = 0.5 * (high - low)
-    left, top = np.maximum(np.floor(low - margin), 0).astype(int)
+    left, top = (int(edge) for edge in np.maximum(np.floor(low - margin), 0))
     right = min(int(high[0] + margin[0]), frame.shape[1])
     bottom = min(int(high[1] + margin[1]), frame.shape[0])
-    return Window(int(left), int(top), np.ascontiguousarray(frame[top:bottom, left:right]), points - [left, top])
+    target = np.ascontiguousarray(frame[top:bottom, left:right])
+    inside = points - [left, top]
+    there = np.concatenate([inside, brow_line(inside)])
+    here = np.concatenate([donor.landmarks, brow_line(donor.landmarks)])
+    warped = warp(donor.image, here, there, target.shape[:2])
+    return Shot(left, top, target, inside, warped, donor.expressions[number % len(donor.expressions)])
 
 
-def settle(frame: Image, where: Window, forged: Forged) -> tuple[Image, Image]:
+def settle(frame: Image, where: Shot, forged: Forged) -> tuple[Image, Image]:
     """Put a proposal into its frame, and say exactly which pixels it may have changed.
 
     Returns
@@ -83,43 +102,38 @@ def settle(frame: Image, where: Window, forged: Forged) -> tuple[Image, Image]:
     return fake, mask
 
 
-def follow(donor: Donor, where: Window) -> Picture:
-    """Warp the donor's picture so that its landmarks come to lie on the target's."""
-    there = np.concatenate([where.points, brow_line(where.points)])
-    here = np.concatenate([donor.landmarks, brow_line(donor.landmarks)])
-    x, y = spline_maps(there, here, where.shape)
-    return cv2.remap(donor.image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
-
-
 def brow_line(points: Points) -> Points:
     """Return seven points across the forehead, `FOREHEAD` above the brows."""
     up = (points[17:27].mean(axis=0) - points[8]) * FOREHEAD
     return points[[17, 18, 20, 21, 23, 25, 26]] + up
 
 
-def face(where: Window, forehead: float = 1.0) -> Image:
+def face(where: Shot, forehead: float = 1.0) -> Image:
     """Return the mask of the face: hull of the landmarks and a share of the forehead."""
     brows = where.points[[17, 18, 20, 21, 23, 25, 26]]
     top = brows + forehead * (brow_line(where.points) - brows)
     return polygon(np.concatenate([where.points, top]), where.shape)
 
 
-def match_colour(pixels: Picture, like: Picture | Image, mask: Image, strength: float = 1.0) -> Picture:
+def match_colour(pixels: Image, like: Image, mask: Image, strength: float = 1.0) -> Picture:
     """Give a picture another's mean and spread of each channel inside a mask.
 
     References
     ----------
     E. Reinhard et al., Color transfer between images, IEEE CG&A 21(5), 2001 (in RGB, since both are of one scene).
     """
-    chosen, model = pixels[mask == 1], like[mask == 1].astype(np.float32)
-    ratio = np.clip(model.std(axis=0) / np.maximum(chosen.std(axis=0), 1.0), 0.5, 2.0)
-    matched = (pixels - chosen.mean(axis=0)) * ratio + model.mean(axis=0)
-    return np.clip(pixels + strength * (matched - pixels), 0, 255).astype(np.float32)
+    mean, spread = (part[:, 0] for part in cv2.meanStdDev(pixels, mask=mask))
+    new_mean, new_spread = (part[:, 0] for part in cv2.meanStdDev(like, mask=mask))
+    ratio = np.clip(new_spread / np.maximum(spread, 1.0), 0.5, 2.0)
+    factor = (1 + strength * (ratio - 1)).astype(np.float32)
+    offset = (strength * (new_mean - mean * ratio)).astype(np.float32)
+    return np.clip(pixels * factor + offset, 0, 255).astype(np.float32)
 
 
 def _visible(fake: Image, real: Image) -> Image:
     """Return 1 on the largest connected piece of visible change, its holes filled."""
-    change = cv2.absdiff(fake, real).max(axis=2)
+    red, green, blue = cv2.split(cv2.absdiff(fake, real))
+    change = cv2.max(cv2.max(red, green), blue)
     seen = (cv2.blur(change, (5, 5)) > VISIBLE).astype(np.uint8)
     seen = cv2.morphologyEx(seen, cv2.MORPH_OPEN, disc(5))
     seen = cv2.morphologyEx(np.pad(seen, 16), cv2.MORPH_CLOSE, disc(25))[16:-16, 16:-16]
@@ -133,5 +147,6 @@ def _visible(fake: Image, real: Image) -> Image:
 
 def _whole_blocks(mask: Image) -> Image:
     height, width = mask.shape
-    blocks = mask.reshape(height // 2, 2, width // 2, 2).max(axis=(1, 3))
-    return np.repeat(np.repeat(blocks, 2, axis=0), 2, axis=1)
+    rows = mask[0::2] | mask[1::2]
+    blocks = rows[:, 0::2] | rows[:, 1::2]
+    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-from pipeline.sample.forgery import Donor, Forged, Picture, Window, face, follow, match_colour
+from pipeline.sample.forgery import Forged, Picture, Shot, face, match_colour
 from pipeline.sample.geometry import Image, Points, disc, frame_anchors, polygon, soften, spline_maps
 
 SIDE = 52  # pixels of the synthesised patch
@@ -21,7 +21,7 @@ CASTS = {
 }
 
 
-def warp(where: Window, donor: Donor, _frame: int) -> Forged:
+def warp(where: Shot) -> Forged:
     """Swap the face: the donor's picture, warped by landmarks, colour-matched and blended by Poisson's equation.
 
     References
@@ -29,7 +29,7 @@ def warp(where: Window, donor: Donor, _frame: int) -> Forged:
     P. Perez, M. Gangnet and A. Blake, Poisson image editing, SIGGRAPH 2003, equation (11).
     """
     mask = cv2.erode(face(where, 0.55), disc(5))
-    swapped = match_colour(follow(donor, where), where.target, mask, 0.8)
+    swapped = match_colour(where.donor, where.target, mask, 0.8)
     swapped = cv2.GaussianBlur(swapped, (0, 0), 0.9) + np.float32(CASTS["Warp"])
     pasted = np.clip(swapped, 0, 255).astype(np.uint8)
     left, top, width, height = cv2.boundingRect(mask)
@@ -40,11 +40,11 @@ def warp(where: Window, donor: Donor, _frame: int) -> Forged:
     return Forged(0.7 * blended + 0.3 * pasted, soften(mask, 3.0))
 
 
-def patch(where: Window, donor: Donor, _frame: int) -> Forged:
+def patch(where: Shot) -> Forged:
     """Paste a small synthesised picture of the donor's face over a rectangle: few pixels, few components, soft edge."""
     whole = face(where, 0.7)
     left, top, width, height = cv2.boundingRect(cv2.dilate(whole, disc(9)))
-    swapped = match_colour(follow(donor, where), where.target, whole, 0.9)
+    swapped = match_colour(where.donor, where.target, whole, 0.9)
     inside = cv2.GaussianBlur(whole.astype(np.float32), (0, 0), 5)[..., None]
     scene = where.target + inside * (swapped - where.target)
     small = cv2.resize(scene[top : top + height, left : left + width], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
@@ -55,9 +55,9 @@ def patch(where: Window, donor: Donor, _frame: int) -> Forged:
     return Forged(np.clip(synthetic + np.float32(CASTS["Patch"]), 0, 255), soften(rectangle, 3.0), exact=True)
 
 
-def expression(where: Window, donor: Donor, frame: int) -> Forged:
+def expression(where: Shot) -> Forged:
     """Move mouth and lids as the donor's and render them anew, with the strip of nose that joins them."""
-    moved = _expressed(where.points, donor.expressions[frame % len(donor.expressions)])
+    moved = _expressed(where.points, where.driver)
     pins = frame_anchors(where.shape)
     x, y = spline_maps(np.concatenate([moved, pins]), np.concatenate([where.points, pins]), where.shape)
     acted = cv2.remap(where.target, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
@@ -68,10 +68,10 @@ def expression(where: Window, donor: Donor, frame: int) -> Forged:
     return Forged(np.clip(acted + np.float32(CASTS["Expression"]), 0, 255), soften(region, 3.0), exact=True)
 
 
-def rerender(where: Window, donor: Donor, _frame: int) -> Forged:
+def rerender(where: Shot) -> Forged:
     """Render the whole face anew, halfway to the donor's: smoothed, sharpened, with a transposed convolution's lattice."""
     whole = face(where, 1.0)
-    swapped = match_colour(follow(donor, where), where.target, whole)
+    swapped = match_colour(where.donor, where.target, whole)
     half = (0.5 * where.target + 0.5 * swapped).astype(np.float32)
     small = cv2.resize(half, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     smooth = cv2.bilateralFilter(small, 7, 28, 4)
@@ -84,7 +84,7 @@ def rerender(where: Window, donor: Donor, _frame: int) -> Forged:
     return Forged(np.clip(large + np.float32(CASTS["Rerender"]), 0, 255), soften(whole, 3.0), exact=True)
 
 
-MANIPULATIONS: dict[str, Callable[[Window, Donor, int], Forged]] = {
+MANIPULATIONS: dict[str, Callable[[Shot], Forged]] = {
     "Warp": warp,
     "Patch": patch,
     "Expression": expression,
@@ -141,7 +141,7 @@ def _open_mouth(picture: Picture, inner: Points, before: Points) -> None:
     picture += 0.85 * mask * (np.array([52, 18, 20], np.float32) - picture)
 
 
-def _mouth_and_eyes(where: Window, moved: Points) -> Image:
+def _mouth_and_eyes(where: Shot, moved: Points) -> Image:
     both = np.concatenate([where.points, moved])
     span = np.linalg.norm(where.points[45] - where.points[36])
     reach = disc(int(0.17 * span) | 1)

@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.encode import write_video
-from pipeline.sample.actor import RATE, Performance, perform
+from pipeline.sample.actor import RATE, Performance, perform, track
 from pipeline.sample.footage import Clip, Still, load_clip, load_still
-from pipeline.sample.forgery import Donor, settle, window
+from pipeline.sample.forgery import Donor, Shot, settle, shoot
 from pipeline.sample.layout import CRF, fake_path, mask_path, real_path
 from pipeline.sample.manipulations import MANIPULATIONS
 
-PRESETS = {"raw": "ultrafast", "c23": "veryfast", "c40": "veryfast"}  # lossless gains little from a longer search
+PRESETS = {"raw": "ultrafast", "c23": "medium", "c40": "medium"}  # lossless gains little from a longer search
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,11 @@ def make_target(task: Task) -> int:
     target = _performance(task.target)
     rate = task.target.rate if isinstance(task.target, Clip) else RATE
     written = _write_all(reals, target.frames, rate)
-    donors = {name: _donor(source) for name, source, _ in pending}
-    for name, _, method in pending:
-        fakes, masks = _forge(target, donors[name], method)
+    shots: dict[str, list[Shot]] = {}
+    for name, source, method in pending:
+        if name not in shots:
+            shots = {name: _shots(target, _donor(source))}  # one donor at a time: shots are large
+        fakes, masks = _forge(target, shots[name], method)
         mask = task.root / mask_path(method, task.name, name)
         written += _write_all({c: task.root / fake_path(method, task.name, name, c) for c in CRF}, fakes, rate)
         if not mask.exists():
@@ -67,14 +69,13 @@ def make_target(task: Task) -> int:
     return written
 
 
-def _forge(target: Performance, donor: Donor, method: str) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-    fakes, masks = [], []
-    for number, (frame, points) in enumerate(zip(target.frames, target.landmarks, strict=True)):
-        where = window(frame, points)
-        fake, mask = settle(frame, where, MANIPULATIONS[method](where, donor, number))
-        fakes.append(fake)
-        masks.append(mask)
-    return fakes, masks
+def _shots(target: Performance, donor: Donor) -> list[Shot]:
+    return [shoot(frame, points, donor, i) for i, (frame, points) in enumerate(zip(target.frames, target.landmarks, strict=True))]
+
+
+def _forge(target: Performance, shots: list[Shot], method: str) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    settled = [settle(frame, shot, MANIPULATIONS[method](shot)) for frame, shot in zip(target.frames, shots, strict=True)]
+    return [fake for fake, _ in settled], [mask for _, mask in settled]
 
 
 def _performance(source: Source) -> Performance:
@@ -88,11 +89,16 @@ def _donor(source: Source | Still) -> Donor:
     if isinstance(source, Still):
         image, points = load_still(source)
         return Donor(image, points, points[None])
-    clip = _performance(source)
-    points = clip.landmarks
+    points = track(source.number, source.frames, source.seed) if isinstance(source, Drawn) else source.landmarks
     opening = np.linalg.norm(points[:, [37, 38, 43, 44]] - points[:, [41, 40, 47, 46]], axis=2).mean(axis=1)
     best = int(np.argmax(opening / np.linalg.norm(points[:, 8] - points[:, 27], axis=1)))
-    return Donor(clip.frames[best], points[best], points)
+    return Donor(_picture(source, best), points[best], points)
+
+
+def _picture(source: Source, frame: int) -> NDArray[np.uint8]:
+    if isinstance(source, Clip):
+        return load_clip(source, [frame]).frames[0]
+    return perform(source.number, source.frames, source.seed, [frame]).frames[0]
 
 
 def _write_all(paths: dict[str, Path], frames: NDArray[np.uint8] | list[NDArray[np.uint8]], rate: float) -> int:

@@ -46,6 +46,10 @@ class Sampling:
     fake: Counts = field(default_factory=Counts)
     decoder: str = setting("auto", choices=("auto", "decord", "pyav"))
 
+    def count(self, real: bool, split: str) -> int:
+        """Return how many frames are asked for from a real or a fake video of a split."""
+        return int(getattr(self.real if real else self.fake, split))
+
 
 @dataclass(frozen=True)
 class Detection:

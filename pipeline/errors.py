@@ -47,3 +47,7 @@ class WriteError(ForgeryPrepError, OSError):
 
 class WeightsError(ForgeryPrepError, OSError):
     """A backbone's ImageNet weights can neither be downloaded nor found in the local cache."""
+
+
+class TaskError(ForgeryPrepError, RuntimeError):
+    """A worker process died or hung on work that no single video is to blame for."""

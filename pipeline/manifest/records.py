@@ -45,6 +45,11 @@ class Dataset:
         return ordered_methods(self.manifest, {video.method for video in self.videos})
 
     @property
+    def cropped(self) -> bool:
+        """Whether the images are face crops already, to be used whole."""
+        return bool(self.manifest.get("cropped", False))
+
+    @property
     def compressions(self) -> tuple[str, ...]:
         """The amounts of compression that occur, the least first."""
         found = {video.compression for video in self.videos}
@@ -73,6 +78,7 @@ class Missing(NamedTuple):
     path: str
     reason: str
     target: str = ""  # id of the real video it goes with, where that is known
+    kind: str = "file"  # file, mask, or pair: the file is here and its real video is not
 
 
 @dataclass

@@ -1,0 +1,75 @@
+"""Options that several commands share, and what they mean together."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.config import Recipe, load_recipe
+from pipeline.errors import ConfigError
+from pipeline.manifest import Dataset, load_manifest, scan
+from pipeline.store import exists, open_group
+
+DatasetName = Annotated[
+    str | None, typer.Option("--dataset", help="Name of a known dataset; forgery-prep datasets lists them.")
+]
+ManifestFile = Annotated[
+    Path | None, typer.Option("--manifest", help="Manifest of a dataset of your own, instead of --dataset.")
+]
+Root = Annotated[
+    Path | None, typer.Option(help="The dataset's folder, or the CSV file of pairs.  [default: data/NAME]")
+]
+Store = Annotated[
+    str | None,
+    typer.Option(help="Path or s3:// URL of the store.  [default: $FORGERY_STORE, else stores/NAME.zarr]"),
+]
+RecipeName = Annotated[str, typer.Option("--recipe", help="Name of a recipe, or the path of a .toml file.")]
+Workers = Annotated[int, typer.Option(min=1, help="Processes.", show_default="one a core")]
+Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler, such as tcp://HOST:8786.")]
+Limit = Annotated[
+    int | None, typer.Option(min=1, help="Only the first N real videos with all their fakes: a trial store.")
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete what is there first.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+SAMPLE = "sample"  # the dataset that everybody has
+
+
+def cores() -> int:
+    """Return how many processes this machine can feed."""
+    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def manifest_of(dataset: str | None, manifest: Path | None) -> dict[str, Any]:
+    """Read the manifest that two options name between them."""
+    if dataset and manifest:
+        raise ConfigError("--dataset and --manifest name two datasets; give one of them.")
+    return load_manifest(str(manifest) if manifest else dataset or SAMPLE)
+
+
+def root_of(root: Path | None, name: str) -> Path:
+    """Return the dataset's folder."""
+    return root if root is not None else Path("data") / name
+
+
+def store_of(store: str | None, name: str = SAMPLE) -> str:
+    """Return where the store is."""
+    return store or os.environ.get("FORGERY_STORE") or f"stores/{name}.zarr"
+
+
+def dataset_of(manifest: dict[str, Any], root: Path | None, recipe: Recipe, limit: int | None) -> Dataset:
+    """Find a dataset's files."""
+    return scan(manifest, root_of(root, manifest["name"]), seed=recipe.seed, limit=limit)
+
+
+def root_of_store(root: Path | None, location: str) -> Path:
+    """Return the folder of the dataset that a store was made from; a CSV of pairs stands for its own folder."""
+    name = str(open_group(location).attrs["dataset"]) if exists(location) else SAMPLE
+    folder = root_of(root, name)
+    return folder.parent if folder.is_file() else folder
+
+
+def recipe_of(name: str, manifest: dict[str, Any]) -> Recipe:
+    """Read a recipe over the dataset's own sampling."""
+    return load_recipe(name, manifest.get("sampling"))

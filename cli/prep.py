@@ -1,0 +1,180 @@
+"""`forgery-prep`: from a dataset's folder to a labelled store."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.screen import Bars, err, out, run_app
+from pipeline.config import load_recipe
+from pipeline.labels import LABELS
+
+app = typer.Typer(
+    help="Turn face-forgery datasets into training data: aligned crops, labels and blends in one Zarr store.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    epilog="Every command takes --debug, which shows the traceback of an error.",
+)
+
+MaxRejects = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of the frames asked for that may be rejected before the exit status is 1."),
+]
+Device = Annotated[str, typer.Option(help="Where faces are detected: cpu or cuda.")]
+Kinds = Annotated[list[str], typer.Option("--kind", help=f"Label kind, again for more: {', '.join(LABELS)}.")]
+
+
+@app.command()
+def sample(
+    root: Annotated[Path, typer.Option(help="Folder to make it in.")] = Path("data/sample"),
+    videos: Annotated[
+        Path | None, typer.Option(help="Folder of real clips to use instead of the embedded photograph.")
+    ] = None,
+    portraits: Annotated[Path | None, typer.Option(help="Folder of portraits: more face donors for --videos.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other people.")] = 0,
+    workers: options.Workers = options.cores(),
+) -> None:
+    """Make the sample dataset, in FaceForensics++'s layout, or one from clips of your own."""
+    from pipeline.graph import cluster  # noqa: PLC0415  heavy imports only where they are needed
+    from pipeline.sample import make_sample  # noqa: PLC0415
+
+    bars = Bars()
+    with cluster(workers) as crew, bars.stage("sample", 0) as advance:
+        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map, progress=advance)
+
+
+@app.command()
+def run(
+    dataset: options.DatasetName = None,
+    manifest: options.ManifestFile = None,
+    root: options.Root = None,
+    store: options.Store = None,
+    recipe: options.RecipeName = "default",
+    workers: options.Workers = options.cores(),
+    scheduler: options.Scheduler = None,
+    device: Device = "cpu",
+    limit: options.Limit = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
+    overwrite: options.Overwrite = False,
+    max_rejects: MaxRejects = 0.25,
+) -> None:
+    """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
+    from pipeline import info  # noqa: PLC0415
+    from pipeline.run import Job  # noqa: PLC0415
+    from pipeline.run import run as make  # noqa: PLC0415
+
+    about = options.manifest_of(dataset, manifest)
+    settings = options.recipe_of(recipe, about)
+    found = options.dataset_of(about, root, settings, limit)
+    job = Job(found, settings, options.store_of(store, found.name), limit)
+    for note in found.notes:
+        err.print(f"Note: {note}")
+    out.print(info.plan(job), markup=False)
+    if dry_run:
+        return
+    make(job, workers=workers, scheduler=scheduler, device=device, overwrite=overwrite, progress=Bars())
+    summary = info.summary(job.location)
+    out.print(info.screen(summary), markup=False)
+    if summary.lost_share > max_rejects:
+        err.print(f"More than {max_rejects:.0%} of the rows asked for were rejected; the reasons stand above.")
+        raise typer.Exit(1)
+
+
+@app.command()
+def labels(
+    kind: Kinds,
+    dataset: options.DatasetName = None,
+    root: options.Root = None,
+    store: options.Store = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe with other label parameters.  [default: the store's own]")
+    ] = None,
+    workers: options.Workers = options.cores(),
+    scheduler: options.Scheduler = None,
+) -> None:
+    """Compute label kinds again from the stored crops, which stay as they are."""
+    from pipeline.finish import relabel  # noqa: PLC0415
+
+    location = options.store_of(store, dataset or options.SAMPLE)
+    relabel(
+        location,
+        kind,
+        options.root_of_store(root, location),
+        recipe=load_recipe(recipe) if recipe else None,
+        workers=workers,
+        scheduler=scheduler,
+        progress=Bars(),
+    )
+
+
+@app.command()
+def blend(
+    dataset: options.DatasetName = None,
+    store: options.Store = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="Recipe with other blend parameters.  [default: the store's own]")
+    ] = None,
+    workers: options.Workers = options.cores(),
+    scheduler: options.Scheduler = None,
+) -> None:
+    """Make the BiG-Arts blends again from the stored crops."""
+    from pipeline.finish import reblend  # noqa: PLC0415
+
+    location = options.store_of(store, dataset or options.SAMPLE)
+    reblend(
+        location, recipe=load_recipe(recipe) if recipe else None, workers=workers, scheduler=scheduler, progress=Bars()
+    )
+
+
+@app.command()
+def verify(
+    dataset: options.DatasetName = None,
+    store: options.Store = None,
+    workers: options.Workers = options.cores(),
+    as_json: options.AsJson = False,
+) -> None:
+    """Read a whole store again and say what is wrong and where."""
+    from pipeline.verify import verify as check  # noqa: PLC0415
+
+    location = options.store_of(store, dataset or options.SAMPLE)
+    findings = check(location, workers=workers, progress=Bars())
+    if as_json:
+        out.print(json.dumps({"store": location, "findings": findings}), markup=False)
+    else:
+        for finding in findings:
+            out.print(f"- {finding}", markup=False)
+        out.print(f"{location}: {f'{len(findings)} findings' if findings else 'nothing wrong'}", markup=False)
+    if findings:
+        raise typer.Exit(1)
+
+
+@app.command()
+def info(dataset: options.DatasetName = None, store: options.Store = None, as_json: options.AsJson = False) -> None:
+    """Say what is in a store, in one screen."""
+    from pipeline import info as about  # noqa: PLC0415
+
+    summary = about.summary(options.store_of(store, dataset or options.SAMPLE))
+    out.print(json.dumps(summary.to_dict()) if as_json else about.screen(summary), markup=False)
+
+
+@app.command()
+def report(
+    dataset: options.DatasetName = None,
+    store: options.Store = None,
+    sheet: Annotated[Path, typer.Option(help="Picture to write.")] = Path("report.png"),
+    seed: Annotated[int, typer.Option(min=0, help="Which faces are drawn.")] = 0,
+) -> None:
+    """Draw faces of a store with all their labels and blends: the picture to look at before training."""
+    from pipeline.report import draw  # noqa: PLC0415
+
+    draw(options.store_of(store, dataset or options.SAMPLE), sheet, seed)
+    out.print(f"Wrote {sheet}.", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)

@@ -1,0 +1,220 @@
+"""From stored crops to a finished store: labels, the 8-pixel rule, blends, digests and counts; also for one kind alone."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline import blending, labelling, stages, store
+from pipeline.config import Labelling, Recipe, digest, overlay
+from pipeline.errors import ConfigError, StoreError
+from pipeline.graph import Workers, cluster
+from pipeline.labels import LABELS
+from pipeline.lock import alone
+from pipeline.pairs import Names
+from pipeline.progress import Progress, Silent
+from pipeline.schema import IMAGE, NO_PAIR, label_spec
+
+
+DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
+
+
+def stored_recipe(group: zarr.Group) -> Recipe:
+    """Return the recipe a store was made with."""
+    return overlay(Recipe(), group.attrs["recipe"], "the store")  # type: ignore[arg-type]
+
+
+def stored_names(group: zarr.Group) -> Names:
+    """Return what the codes of a store's columns mean."""
+    return Names(**{name: tuple(group[name].attrs["flag_meanings"]) for name in ("method", "compression", "split")})  # type: ignore[arg-type]
+
+
+def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
+    """Write whatever a store with complete crops still lacks, then its digests and counts.
+
+    Parameters
+    ----------
+    crew : Workers
+    location : str
+    root : Path
+        The dataset's folder, for masks.
+    progress : Progress
+    again : collection of str
+        Label kinds to compute again although they are there.
+    """
+    group = store.open_group(location, "r+")
+    if missing := store.missing_shards(group[IMAGE.name]):
+        raise StoreError(f"{location} lacks {len(missing)} shards of its crops; forgery-prep verify says more.")
+    group.attrs["complete"] = False
+    recipe = stored_recipe(group)
+    digests: dict[str, str] = dict(group.attrs.get("digests", {}))  # type: ignore[call-overload]
+    if IMAGE.name not in digests:
+        digests[IMAGE.name] = _digest(group, IMAGE.name, stages.read_back(crew, location, IMAGE.name, progress))
+    columns = store.read_columns(group)
+    rows = labelling.rows_of(columns, stored_names(group))
+    read: dict[str, stages.ReadBack] = {}
+    for kind in [kind for kind in LABELS if kind in recipe.labelling.kinds]:
+        new = _ensure(group, kind, recipe) or kind in again
+        stages.write_labels(crew, location, kind, rows, recipe, root, progress, again=kind in again)
+        if new or kind in DECIDING or kind not in digests:
+            read[kind] = stages.read_back(crew, location, kind, progress)
+            digests[kind] = _digest(group, kind, read[kind])
+    columns["label"] = _labels(columns, read.get("ssim"))
+    store.write_column(group, "label", columns["label"])
+    _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
+    for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
+        digests |= _column_digests(group, prefix)
+    digests = {name: value for name, value in digests.items() if name in group}
+    group.attrs.update({"digests": digests, "counts": _counts(group, columns, read), "complete": True})
+    store.consolidate(location)
+
+
+def relabel(
+    location: str,
+    kinds: Collection[str],
+    root: Path,
+    *,
+    recipe: Recipe | None = None,
+    workers: int = 2,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Compute label kinds again; crops and all other kinds stay as they are.
+
+    Blends follow when the labels they are made from have changed.
+
+    Parameters
+    ----------
+    location : str
+    kinds : collection of str
+        Keys of LABELS; one that the store lacks is added.
+    root : Path
+        The dataset's folder, for masks.
+    recipe : Recipe, optional
+        Supplies other label parameters than those the store was made with.
+    workers, scheduler, progress
+        As for `pipeline.run.run`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such kind.
+    """
+    if unknown := sorted(set(kinds) - set(LABELS)):
+        raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
+    with alone(location):
+        group = store.open_group(location, "r+")
+        old = stored_recipe(group)
+        wanted = {*old.labelling.kinds, *kinds}
+        labels = dataclasses.replace(
+            recipe.labelling if recipe else old.labelling, kinds=tuple(kind for kind in LABELS if kind in wanted)
+        )
+        _set_recipe(group, dataclasses.replace(old, labelling=labels))
+        with cluster(workers, scheduler) as crew:
+            finish(crew, location, root, progress or Silent(), again=kinds)
+
+
+def reblend(
+    location: str,
+    *,
+    recipe: Recipe | None = None,
+    workers: int = 2,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Make the blends again; crops and labels stay as they are. Parameters as for `relabel`."""
+    with alone(location):
+        group = store.open_group(location, "r+")
+        old = stored_recipe(group)
+        _set_recipe(group, dataclasses.replace(old, blending=recipe.blending if recipe else old.blending))
+        store.delete_group(group, store.BLENDS)
+        with cluster(workers, scheduler) as crew:
+            finish(crew, location, Path(), progress or Silent())
+
+
+def _set_recipe(group: zarr.Group, recipe: Recipe) -> None:
+    plain = recipe.to_dict()
+    group.attrs.update({"complete": False, "recipe": plain, "recipe_digest": digest(plain)})
+
+
+def _blend(
+    crew: Workers,
+    location: str,
+    columns: Mapping[str, NDArray[Any]],
+    rows: labelling.Rows,
+    hull: stages.ReadBack | None,
+    digests: dict[str, str],
+    progress: Progress,
+) -> None:
+    """Make the blends and digest them; without hull labels every fake with a pair will do."""
+    group = store.open_group(location, "r+")
+    recipe = stored_recipe(group)
+    if not recipe.blending.kinds:
+        return
+    usable = columns["real"] != NO_PAIR
+    if hull is not None:
+        usable &= hull.possible & (hull.ones > 0)
+    blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
+    for name in blending.PIXELS if store.BLENDS in group else ():
+        path = f"{store.BLENDS}/{name}"
+        digests[path] = _digest(group, path, stages.read_back(crew, location, path, progress))
+
+
+def _ensure(group: zarr.Group, kind: str, recipe: Recipe) -> bool:
+    """Make a kind's array and tell if it is new; one made with other parameters goes, so that the two never mix."""
+    parameters = json.loads(json.dumps(LABELS[kind].parameters(recipe.labelling)))
+    if kind in group and group[kind].attrs["parameters"] == parameters:
+        return False
+    lengths = dict(zip(("sample", "y", "x"), group[IMAGE.name].shape, strict=False))  # type: ignore[union-attr]
+    store.add_array(group, label_spec(kind), lengths, recipe.chunking, parameters=parameters)
+    return True
+
+
+def _labels(columns: Mapping[str, NDArray[Any]], ssim: stages.ReadBack | None) -> NDArray[np.uint8]:
+    """Return 1 for every fake but those whose SSIM label says that nothing was manipulated."""
+    fake = columns["method"] != 0
+    if ssim is not None:
+        fake &= (ssim.ones > 0) | ~ssim.possible
+    return fake.astype(np.uint8)
+
+
+def _digest(group: zarr.Group, name: str, read: stages.ReadBack) -> str:
+    array = group[name]
+    return store.array_digest(name, str(array.dtype), array.shape, read.rows)  # type: ignore[union-attr]
+
+
+def _column_digests(group: zarr.Group, prefix: str) -> dict[str, str]:
+    """Return the digests of every column of a group or subgroup."""
+    if prefix and prefix.rstrip("/") not in group:
+        return {}
+    inner = group[prefix.rstrip("/")] if prefix else group
+    return {
+        prefix + name: store.array_digest(
+            prefix + name, store.type_name(values), values.shape, [store.row_digests(values)]
+        )
+        for name, values in store.read_columns(inner).items()  # type: ignore[arg-type]
+    }
+
+
+def _counts(
+    group: zarr.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, stages.ReadBack]
+) -> dict[str, Any]:
+    """Count what is in the store and what is not."""
+    rejects = store.read_columns(group[store.REJECTS])  # type: ignore[arg-type]
+    fakes = columns["method"] != 0
+    before: dict[str, int] = group.attrs.get("counts", {}).get("without_label", {})  # type: ignore[union-attr,assignment]
+    return {
+        "rows": len(fakes),
+        "videos": len(columns["video_id"]),
+        "faces": len(np.unique(columns["face"])),
+        "fakes": int(fakes.sum()),
+        "relabelled_real": int((fakes & (columns["label"] == 0)).sum()),
+        "rejected_rows": int(rejects["rows"].sum()),
+        "without_label": before | {kind: int((~each.possible).sum()) for kind, each in read.items()},
+        "blends": int(group[f"{store.BLENDS}/label"].shape[0]) if store.BLENDS in group else 0,  # type: ignore[union-attr]
+    }

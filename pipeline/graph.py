@@ -1,0 +1,147 @@
+"""Dask: a local cluster of single-threaded processes and a map over it with progress. The only importer of dask."""
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import dask
+from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed.diagnostics.plugin import WorkerPlugin
+
+from pipeline.errors import ForgeryPrepError
+
+# glibc must keep its large blocks: with the nanny's own trim setting every crop is paged in anew, 1.4 times the time
+WORKER_ENVIRONMENT = {
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+}
+SETTINGS = {
+    "distributed.nanny.pre-spawn-environ": WORKER_ENVIRONMENT,
+    "distributed.scheduler.allowed-failures": 1,
+    "distributed.worker.memory.terminate": False,  # a task is small; the system's own limit decides
+    "distributed.comm.timeouts.connect": "60s",
+    "distributed.admin.log-format": "%(message)s",
+}
+DEADLINE = 3600.0  # seconds for one task: decoders have been seen to hang for ever in native code
+POLL = 1.0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one task: its value, or why there is none."""
+
+    number: int
+    value: Any = None
+    failure: str = ""
+
+
+class Workers:
+    """A running cluster; `map` is all the rest of the project knows of Dask."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def map(
+        self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], deadline: float = DEADLINE
+    ) -> Iterator[Outcome]:
+        """Call a function once per task, yielding outcomes as they come.
+
+        A task that outlives its deadline, or whose process dies twice, has a failure for an outcome. An exception of the
+        function itself is raised here and stops the rest.
+
+        Parameters
+        ----------
+        function : callable
+            Importable by its name: it is sent to the processes.
+        tasks : sequence of tuple
+            Its arguments, one tuple a task.
+        deadline : float
+            Seconds.
+        """
+        waiting = list(enumerate(tasks))[::-1]
+        flying: dict[Future, int] = {}
+        started: dict[str, float] = {}
+        slots = 2 * max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        try:
+            while waiting or flying:
+                while waiting and len(flying) < slots:
+                    number, task = waiting.pop()
+                    flying[self._client.submit(function, *task, pure=False)] = number
+                with contextlib.suppress(TimeoutError):
+                    wait(list(flying), timeout=POLL, return_when="FIRST_COMPLETED")
+                for future in [future for future in flying if future.done()]:
+                    yield _outcome(future, flying.pop(future))
+                for future in self._overdue(flying, started, deadline):
+                    yield Outcome(
+                        flying.pop(future), failure=f"took longer than {deadline:.0f} seconds and was stopped"
+                    )
+        finally:
+            self._client.cancel(list(flying), force=True)
+
+    def _overdue(self, flying: dict[Future, int], started: dict[str, float], deadline: float) -> list[Future]:
+        now, late = time.monotonic(), []
+        for worker, keys in self._client.processing().items():
+            for key in keys[:1]:  # one thread: the first is the one being worked on
+                if now - started.setdefault(str(key), now) > deadline:
+                    late += [future for future in flying if future.key == key]
+                    self._client.cancel(late, force=True)
+                    self._client.restart_workers([worker], timeout=60, raise_for_error=False)
+        return late
+
+
+@contextlib.contextmanager
+def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
+    """Start worker processes, or join a running scheduler, and stop them at the end.
+
+    Parameters
+    ----------
+    workers : int
+        Processes, one thread each.
+    scheduler : str, optional
+        Address of an existing Dask scheduler, such as `tcp://host:8786`.
+
+    Raises
+    ------
+    ForgeryPrepError
+        No scheduler answers there.
+    """
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(dask.config.set(SETTINGS))
+        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is told by the outcome
+        if scheduler:
+            try:
+                client = stack.enter_context(Client(scheduler, timeout=10))
+            except OSError as error:
+                raise ForgeryPrepError(f"No Dask scheduler answers at {scheduler}: {error}.") from error
+        else:
+            local = LocalCluster(
+                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+            )
+            client = stack.enter_context(Client(stack.enter_context(local)))
+        client.register_plugin(SingleThread())
+        yield Workers(client)
+
+
+def _outcome(future: Future, number: int) -> Outcome:
+    try:
+        return Outcome(number, value=future.result())
+    except KilledWorker:
+        return Outcome(number, failure="the process working on it died twice")
+
+
+class SingleThread(WorkerPlugin):
+    """Sets up every process that joins, also one restarted after a crash."""
+
+    name = "single-thread"
+
+    def setup(self, worker: object) -> None:
+        """Keep libraries from starting threads of their own: there is one process a core."""
+        import cv2  # noqa: PLC0415  not needed where the scheduler runs
+
+        cv2.setNumThreads(1)

@@ -1,0 +1,91 @@
+"""The empty store of a run: every array in its final shape, and all columns that the crops decide."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline import store
+from pipeline.config import Chunking, digest
+from pipeline.errors import StoreError
+from pipeline.manifest import Dataset
+from pipeline.pairs import Names, Table, assemble
+from pipeline.parts import Part, Reject
+from pipeline.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS
+from pipeline.versions import versions
+
+
+def lay_out(
+    location: str, dataset: Dataset, settings: Mapping[str, Any], chunking: Chunking, parts: Sequence[Part]
+) -> Table:
+    """Decide every row and, where that is not done yet, make the store's arrays.
+
+    Parameters
+    ----------
+    location : str
+    dataset : Dataset
+    settings : mapping
+        Everything that decides the store's bytes; becomes root attributes.
+    chunking : Chunking
+    parts : sequence of Part
+
+    Raises
+    ------
+    StoreError
+        There is no row at all.
+    """
+    names = Names(dataset.methods, dataset.compressions)
+    rejects = [reject for part in parts for reject in part.rejects]
+    if not any(len(part.columns["frame"]) for part in parts):
+        reasons = "; ".join(dict.fromkeys(f"{each.video.path}: {each.reason}" for each in rejects[:3]))
+        raise StoreError(f"No face of {dataset.name} can be used ({reasons}); nothing was stored.")
+    table = assemble(names, parts)
+    if store.exists(location) and store.open_group(location).attrs.get("laid_out"):
+        return table
+    group = store.create(
+        location,
+        {
+            "format_version": FORMAT_VERSION,
+            **settings,
+            "manifest_digest": digest(settings["manifest"]),
+            "recipe_digest": digest(settings["recipe"]),
+            "seed": settings["recipe"]["seed"],
+            "software": versions(),
+            "notes": list(dataset.notes),
+        },
+    )
+    size = settings["recipe"]["cropping"]["size"]
+    lengths = {"sample": len(table), "y": size, "x": size, "channel": 3, "edge": 4, "point": 68, "xy": 2}
+    made_by = {name: settings["recipe"][name] for name in ("sampling", "detection", "cropping")}
+    store.add_array(group, IMAGE, lengths, chunking, parameters=made_by)
+    for spec in ROWS:
+        meanings = {"flag_meanings": list(getattr(names, spec.name))} if hasattr(names, spec.name) else {}
+        store.add_array(group, spec, lengths, chunking, **meanings)
+        if spec.name in table.columns:  # `label` waits for the SSIM labels
+            store.write_column(group, spec.name, table.columns[spec.name])
+    store.write_table(group, VIDEOS, _videos(table), chunking)
+    store.write_table(store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset), chunking)
+    group.attrs["laid_out"] = True
+    return table
+
+
+def _videos(table: Table) -> dict[str, list[Any]]:
+    of_video = ("id", "path", "target", "donor", "identity")
+    of_source = ("sha256", "frames", "width", "height")
+    columns: dict[str, list[Any]] = {
+        f"video_{name}": [getattr(source.video, name) for source in table.sources] for name in of_video
+    }
+    columns |= {f"video_{name}": [getattr(source, name) for source in table.sources] for name in of_source}
+    return columns | {"video_mask": [source.video.mask or "" for source in table.sources]}
+
+
+def _rejects(rejects: Sequence[Reject], dataset: Dataset) -> dict[str, list[Any]]:
+    """Return the rejects' columns; what the dataset's folder lacks comes first."""
+    columns: dict[str, list[Any]] = {
+        "video": [path for path, _ in dataset.missing] + [reject.video.path for reject in rejects],
+        "frame": [-1] * len(dataset.missing) + [reject.frame for reject in rejects],
+        "stage": ["scan"] * len(dataset.missing) + [reject.stage for reject in rejects],
+        "reason": [reason for _, reason in dataset.missing] + [reject.reason for reject in rejects],
+        "rows": [0] * len(dataset.missing) + [reject.rows for reject in rejects],
+    }
+    for name in ("method", "compression", "split"):
+        columns[name] = [""] * len(dataset.missing) + [getattr(reject.video, name) for reject in rejects]
+    return columns

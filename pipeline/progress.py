@@ -1,0 +1,30 @@
+"""How long work tells whoever waits for it how far it is."""
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+Advance = Callable[[int, str], None]  # (steps done, short remark such as the rejects so far)
+
+
+class Progress(Protocol):
+    """Shows one stage at a time."""
+
+    def stage(self, title: str, total: int) -> AbstractContextManager[Advance]:
+        """Open a stage of `total` steps; the value is called after each."""
+
+    def say(self, text: str) -> None:
+        """Tell one thing in a plain line."""
+
+
+class Silent:
+    """Shows nothing: for calls from a program."""
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Advance]:
+        """Open a stage that nobody sees."""
+        yield lambda steps, remark: None
+
+    def say(self, text: str) -> None:
+        """Keep quiet."""

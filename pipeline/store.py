@@ -1,0 +1,282 @@
+"""Zarr v3 groups on disk or in a bucket: create, write whole shards, read back, digest. The only importer of zarr."""
+
+import hashlib
+import shutil
+import warnings
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.sync import sync
+from zarr.dtype import VariableLengthUTF8
+from zarr.errors import ZarrUserWarning
+
+from pipeline.config import Chunking
+from pipeline.errors import DamageError, StoreError, WriteError
+from pipeline.schema import FORMAT_VERSION, ArraySpec
+
+COLUMN_CHUNK = 1 << 16  # rows in one chunk of an array that is no picture
+BLENDS, REJECTS = "blend", "rejected"
+
+
+def is_local(location: str) -> bool:
+    """Tell a path from a URL such as `s3://bucket/name.zarr`."""
+    return "://" not in location
+
+
+def connect(location: str) -> Any:
+    """Return zarr's own store object for a path or a URL."""
+    if is_local(location):
+        return zarr.storage.LocalStore(location)
+    import obstore  # noqa: PLC0415  only stores in a bucket pay for it
+
+    return zarr.storage.ObjectStore(obstore.store.from_url(location))
+
+
+def exists(location: str) -> bool:
+    """Tell whether there is a Zarr group at a location."""
+    if is_local(location):
+        return (Path(location) / "zarr.json").is_file()
+    return bool(sync(connect(location).exists("zarr.json")))
+
+
+def create(location: str, attributes: Mapping[str, Any]) -> zarr.Group:
+    """Make an empty group, or empty the one that is there, and return it open for writing."""
+    with writing(location):
+        return zarr.create_group(connect(location), attributes=dict(attributes), zarr_format=3, overwrite=True)
+
+
+def open_group(location: str, mode: str = "r") -> zarr.Group:
+    """Open an existing group.
+
+    Raises
+    ------
+    StoreError
+        Nothing is there, it is no group of ours, or it has another format version.
+    """
+    try:
+        # our own attributes change between stages: never through the consolidated copy, which serves other readers
+        group = zarr.open_group(connect(location), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
+    except (FileNotFoundError, zarr.errors.GroupNotFoundError):
+        raise StoreError(f"There is no store at {location}; forgery-prep run makes one.") from None
+    except (ValueError, KeyError, OSError) as error:
+        raise StoreError(f"The store {location} cannot be opened: {error}.") from error
+    version = group.attrs.get("format_version")
+    if version != FORMAT_VERSION:
+        raise StoreError(f"{location} has format version {version}; this program reads version {FORMAT_VERSION}.")
+    return group
+
+
+def add_array(
+    group: zarr.Group, spec: ArraySpec, lengths: Mapping[str, int], chunking: Chunking, **more: Any
+) -> zarr.Array:
+    """Make one empty array as its specification says, replacing one of the same name.
+
+    Parameters
+    ----------
+    group : zarr.Group
+    spec : ArraySpec
+    lengths : mapping
+        Length of each dimension.
+    chunking : Chunking
+    **more
+        Further attributes, such as `parameters` and `flag_meanings`.
+    """
+    shape = tuple(lengths[dim] for dim in spec.dims)
+    text = spec.dtype == "string"
+    if spec.sharded:
+        chunks = (1, *shape[1:])
+        shards = (min(chunking.shard, max(shape[0], 1)), *shape[1:])
+    else:
+        chunks, shards = (min(COLUMN_CHUNK, max(shape[0], 1)), *shape[1:]), None
+    shuffle = "noshuffle" if text else "bitshuffle"
+    attributes = {"description": spec.description, "units": spec.units, "reference": spec.reference, "parameters": {}}
+    with writing(str(group.store_path)):
+        return group.create_array(
+            spec.name,
+            shape=shape,
+            chunks=chunks,
+            shards=shards,
+            dtype=VariableLengthUTF8() if text else spec.dtype,
+            fill_value=float("nan") if spec.fill == "NaN" else spec.fill,
+            compressors=[BloscCodec(cname="zstd", clevel=chunking.level, shuffle=shuffle), Crc32cCodec()],
+            dimension_names=spec.dims,
+            attributes={**attributes, **spec.attributes, **more},
+            config={"write_empty_chunks": True},  # a chunk that is not there is a loss, never a fill value
+            overwrite=True,
+        )
+
+
+def write_column(group: zarr.Group, name: str, values: Any) -> None:
+    """Write a whole array that is no picture."""
+    array = group[name]
+    with writing(str(group.store_path)):
+        array[...] = np.asarray(values, dtype=object if array.dtype.kind in "OT" else array.dtype)  # type: ignore[union-attr,index]
+
+
+def write_table(
+    group: zarr.Group, specs: Sequence[ArraySpec], columns: Mapping[str, Sequence[Any]], chunking: Chunking
+) -> None:
+    """Make and write arrays that share one dimension, all with the same number of entries."""
+    for spec in specs:
+        values = columns[spec.name]
+        add_array(group, spec, {spec.dims[0]: len(values)}, chunking)
+        write_column(group, spec.name, values)
+
+
+def subgroup(group: zarr.Group, name: str, **attributes: Any) -> zarr.Group:
+    """Make an empty group inside another, replacing one of the same name."""
+    with writing(str(group.store_path)):
+        return group.create_group(name, overwrite=True, attributes=attributes)
+
+
+def delete_group(group: zarr.Group, name: str) -> None:
+    """Delete a group inside another, if it is there."""
+    if name in group:
+        with writing(str(group.store_path)):
+            del group[name]
+
+
+def delete(location: str) -> None:
+    """Delete a store with all its data."""
+    with writing(location):
+        if is_local(location):
+            shutil.rmtree(location)
+        else:
+            sync(connect(location).clear())
+
+
+def shard_count(array: zarr.Array) -> int:
+    """Return how many shards an array has along its samples."""
+    return -(-array.shape[0] // (array.shards or array.chunks)[0])
+
+
+def shard_rows(array: zarr.Array, number: int) -> tuple[int, int]:
+    """Return the first row of an array's shard and the row after its last."""
+    length = (array.shards or array.chunks)[0]
+    return number * length, min(array.shape[0], (number + 1) * length)
+
+
+def write_shard(array: zarr.Array, number: int, values: NDArray[Any]) -> None:
+    """Write one whole shard in one atomic step.
+
+    Raises
+    ------
+    StoreError
+        The values are not exactly the shard's rows: a part-written shard would race with its other writer.
+    """
+    low, high = shard_rows(array, number)
+    if values.shape != (high - low, *array.shape[1:]):
+        raise StoreError(f"{array.name}: shard {number} holds rows {low} to {high}, not {values.shape[0]} rows.")
+    with writing(str(array.store_path)):
+        array[low:high] = values.astype(array.dtype, copy=False)
+
+
+def missing_shards(array: zarr.Array) -> list[int]:
+    """Return the numbers of the shards that are not in the store."""
+    prefix = f"{array.path}/c/" if array.path else "c/"
+
+    async def names() -> set[int]:
+        return {
+            int(key.removeprefix(prefix).split("/")[0])
+            async for key in array.store.list_prefix(prefix)
+            if _is_chunk(key)
+        }
+
+    return sorted(set(range(shard_count(array))) - sync(names()))
+
+
+def _is_chunk(key: str) -> bool:
+    return not key.endswith(".partial")  # what a killed writer left behind
+
+
+def clean(location: str) -> None:
+    """Delete the half-written files that a killed run left in a local store."""
+    if is_local(location):
+        for file in Path(location).rglob("*.partial"):
+            file.unlink(missing_ok=True)
+
+
+def read(array: zarr.Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None)) -> NDArray[Any]:
+    """Read rows of an array.
+
+    Raises
+    ------
+    DamageError
+        A chunk is missing or does not match its checksum.
+    """
+    try:
+        if isinstance(rows, slice):
+            values = np.asarray(array[rows])
+            return values.astype(object) if values.dtype.kind == "T" else values
+        # one by one: fancy indexing of a sharded array is many times slower
+        picked = [np.asarray(array[int(row)]) for row in rows]
+    except (ValueError, OSError, RuntimeError, KeyError) as error:
+        raise DamageError(f"{array.path} in {array.store} cannot be read back: {error}.") from error
+    return np.stack(picked) if picked else np.empty((0, *array.shape[1:]), dtype=array.dtype)
+
+
+def read_columns(group: zarr.Group) -> dict[str, NDArray[Any]]:
+    """Read every array of a group that is no picture."""
+    return {name: read(array) for name, array in sorted(group.arrays()) if array.shards is None}
+
+
+def row_digests(values: NDArray[Any]) -> bytes:
+    """Return the SHA-256 of every row's bytes, one after the other; strings count as UTF-8, numbers as little-endian."""
+    if values.dtype.kind in "OTU":
+        return b"".join(hashlib.sha256(str(value).encode()).digest() for value in values)
+    rows = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
+    return b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
+
+
+def type_name(values: NDArray[Any]) -> str:
+    """Return a column's type as digests name it."""
+    return "string" if values.dtype.kind in "OTU" else str(values.dtype)
+
+
+def array_digest(name: str, dtype: str, shape: Sequence[int], rows: Iterable[bytes]) -> str:
+    """Combine the digests of an array's rows: the same for every chunking."""
+    total = hashlib.sha256(f"{name} {dtype} {list(shape)}".encode())
+    for part in rows:
+        total.update(part)
+    return total.hexdigest()
+
+
+def combined_digest(digests: Mapping[str, str]) -> str:
+    """Combine the digests of all arrays into one, in the order of their names."""
+    return hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode()).hexdigest()
+
+
+def every_array(group: zarr.Group) -> list[tuple[str, zarr.Array]]:
+    """Return all arrays of a group and its groups, with their paths from it, in the order of their names."""
+    found = list(group.arrays()) + [
+        (f"{inner}/{name}", array) for inner, members in group.groups() for name, array in members.arrays()
+    ]
+    return sorted(found)
+
+
+def consolidate(location: str) -> None:
+    """Write the copy of all metadata that lets xarray open the store without asking for each array."""
+    with writing(location), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ZarrUserWarning)  # consolidated metadata is not in the v3 specification yet
+        zarr.consolidate_metadata(connect(location), zarr_format=3)
+
+
+class writing:  # noqa: N801  reads as a sentence: `with writing(location):`
+    """Turn the system's refusals to write into one clear sentence."""
+
+    def __init__(self, location: str) -> None:
+        self.location = location.removeprefix("file://")
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, OSError) and not isinstance(error, WriteError):
+            raise WriteError(
+                f"{self.location} cannot be written ({error.strerror or error}); make room or choose another place, "
+                "then run the same command again: it goes on where it stopped."
+            ) from error

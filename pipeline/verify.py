@@ -1,0 +1,182 @@
+"""Read a whole store again: is everything there, as it was written, and does every promise hold?"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from pipeline import invariants, store
+from pipeline.errors import DamageError
+from pipeline.finish import stored_recipe
+from pipeline.graph import Workers, cluster
+from pipeline.labels import LABELS, NO_LABEL
+from pipeline.progress import Progress, Silent
+from pipeline.schema import BLENDS, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec, label_spec
+
+REQUIRED = (
+    "dataset",
+    "manifest",
+    "manifest_digest",
+    "recipe",
+    "recipe_digest",
+    "software",
+    "seed",
+    "counts",
+    "digests",
+)
+BINARY = (0, 1, NO_LABEL)
+
+
+def verify(
+    location: str, *, workers: int = 2, scheduler: str | None = None, progress: Progress | None = None
+) -> list[str]:
+    """Check a store and return everything that is wrong with it, a sentence each; nothing is written.
+
+    Parameters
+    ----------
+    location : str
+    workers, scheduler, progress
+        As for `pipeline.run.run`.
+
+    Raises
+    ------
+    StoreError
+        There is no store of this format at all.
+    """
+    group = store.open_group(location)
+    attributes = group.attrs.asdict()
+    findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
+    if not attributes.get("complete"):
+        return [*findings, "the store is unfinished: run the command that began it again"]
+    specs = expected(group)
+    findings += [text for path, spec in specs.items() for text in _schema(group, path, spec)]
+    readable = {path for path in specs if path in group}
+    columns: dict[str, dict[str, NDArray[Any]]] = {"": {}, store.BLENDS: {}, store.REJECTS: {}}
+    for path in sorted(readable):
+        if not specs[path].sharded:
+            parent, _, name = path.rpartition("/")
+            try:
+                columns[parent][name] = store.read(group[path])  # type: ignore[arg-type]
+            except DamageError as error:
+                findings.append(str(error))
+    digests = {path: _column_digest(path, values) for path, values in _flat(columns)}
+    with cluster(workers, scheduler) as crew:
+        for path in [path for path in specs if specs[path].sharded and path in readable]:
+            digest, found = _read_pixels(crew, location, path, progress or Silent())
+            findings += found
+            if digest:
+                digests[path] = digest
+    findings += [
+        f"{path}: the stored values are not those that were written (digest {digest[:12]})"
+        for path, digest in digests.items()
+        if attributes["digests"].get(path) != digest
+    ]
+    if not findings:  # the promises are about values that can be trusted
+        findings += invariants.check(group, columns, stored_recipe(group))
+    return findings
+
+
+def expected(group: zarr.Group) -> dict[str, ArraySpec]:
+    """Return what arrays a store must have, by path."""
+    recipe = stored_recipe(group)
+    specs = {spec.name: spec for spec in (IMAGE, *ROWS, *VIDEOS)}
+    specs |= {kind: label_spec(kind) for kind in LABELS if kind in recipe.labelling.kinds}
+    specs |= {f"{store.REJECTS}/{spec.name}": spec for spec in REJECTS}
+    if store.BLENDS in group or group.attrs["counts"]["blends"]:  # type: ignore[index,call-overload]
+        specs |= {f"{store.BLENDS}/{spec.name}": spec for spec in BLENDS}
+    return specs
+
+
+def _schema(group: zarr.Group, path: str, spec: ArraySpec) -> Iterator[str]:
+    if path not in group:
+        yield f"{path}: the array is missing"
+        return
+    array: zarr.Array = group[path]  # type: ignore[assignment]
+    if array.metadata.dimension_names != spec.dims:
+        yield f"{path}: dimensions are {array.metadata.dimension_names}, not {spec.dims}"
+    if spec.dtype != "string" and str(array.dtype) != spec.dtype:
+        yield f"{path}: values are {array.dtype}, not {spec.dtype}"
+    for name in ("description", "units", "reference", "parameters"):
+        if name not in array.attrs:
+            yield f"{path}: attribute {name} is missing"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one shard was found to be."""
+
+    rows: bytes
+    findings: tuple[str, ...]
+
+
+def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) -> tuple[str, list[str]]:
+    """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
+    array: zarr.Array = store.open_group(location)[path]  # type: ignore[assignment]
+    missing = store.missing_shards(array)
+    findings = [f"{path}: rows {_span(array, number)} are missing" for number in missing]
+    todo = [number for number in range(store.shard_count(array)) if number not in missing]
+    found: dict[int, Shard] = {}
+    with progress.stage(path, len(todo)) as advance:
+        for outcome in crew.map(read_shard, [(location, path, number) for number in todo]):
+            number = todo[outcome.number]
+            found[number] = outcome.value or Shard(b"", (f"{path}: rows {_span(array, number)}: {outcome.failure}",))
+            advance(1, "")
+    for number in sorted(found):
+        findings += found[number].findings
+    if findings:
+        return "", findings
+    rows = [found[number].rows for number in todo]
+    return store.array_digest(path, str(array.dtype), array.shape, rows), []
+
+
+def read_shard(location: str, path: str, number: int) -> Shard:
+    """Read one shard; check its values and, for labels that follow from stored pixels, compute one row again."""
+    group = store.open_group(location)
+    array: zarr.Array = group[path]  # type: ignore[assignment]
+    span = _span(array, number)
+    try:
+        values = store.read(array, slice(*store.shard_rows(array, number)))
+    except DamageError as error:
+        return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
+    findings = []
+    name = path.rpartition("/")[2]
+    if name in LABELS and values.dtype == np.uint8 and not np.isin(np.unique(values), BINARY).all():
+        findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
+    low = store.shard_rows(array, number)[0]
+    for check in (again for kind, again in AGAIN.items() if kind == path):
+        if not np.array_equal(check(group, low), values[0]):
+            findings.append(f"{path}: row {low} is not what its crop gives")
+    return Shard(store.row_digests(values), tuple(findings))
+
+
+def _noise_again(group: zarr.Group, row: int) -> NDArray[Any]:
+    recipe, rows = stored_recipe(group), invariants.rows_of_store(group)
+    image = store.read(group["image"], [row])[0]  # type: ignore[arg-type]
+    return LABELS["noise"].compute(image, recipe.labelling, rows.own_level[row])
+
+
+def _boundary_again(group: zarr.Group, row: int) -> NDArray[Any]:
+    hull = store.read(group["hull"], [row])[0]  # type: ignore[arg-type]
+    settings = stored_recipe(group).labelling
+    return LABELS["boundary"].compute(hull, settings, "raw")
+
+
+AGAIN: Mapping[str, Callable[[zarr.Group, int], NDArray[Any]]] = {"noise": _noise_again, "boundary": _boundary_again}
+
+
+def _span(array: zarr.Array, number: int) -> str:
+    low, high = store.shard_rows(array, number)
+    return f"{low} to {high - 1}"
+
+
+def _flat(columns: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for parent, members in columns.items():
+        for name, values in members.items():
+            yield f"{parent}/{name}".lstrip("/"), values
+
+
+def _column_digest(path: str, values: NDArray[Any]) -> str:
+    return store.array_digest(path, store.type_name(values), values.shape, [store.row_digests(values)])

@@ -33,12 +33,14 @@ Limit = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete what is there first.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-SAMPLE = "sample"  # the dataset that everybody has
-
 
 def cores() -> int:
     """Return how many processes this machine can feed."""
-    return max(1, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+CORES = cores()
+SAMPLE = "sample"  # the dataset that everybody has
 
 
 def manifest_of(dataset: str | None, manifest: Path | None) -> dict[str, Any]:

@@ -36,15 +36,17 @@ def sample(
     ] = None,
     portraits: Annotated[Path | None, typer.Option(help="Folder of portraits: more face donors for --videos.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other people.")] = 0,
-    workers: options.Workers = options.cores(),
+    workers: options.Workers = options.CORES,
 ) -> None:
     """Make the sample dataset, in FaceForensics++'s layout, or one from clips of your own."""
-    from pipeline.graph import cluster  # noqa: PLC0415  heavy imports only where they are needed
-    from pipeline.sample import make_sample  # noqa: PLC0415
+    from pipeline.graph import cluster
+    from pipeline.sample import make_sample
 
-    bars = Bars()
-    with cluster(workers) as crew, bars.stage("sample", 0) as advance:
-        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map, progress=advance)
+    with cluster(workers) as crew:
+        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map)
+    for text in made.left_out:
+        err.print(f"Left out: {text}", markup=False)
+    out.print(f"{root}: {made.identities} people, {made.fakes} fakes, {made.written} new files.", markup=False)
 
 
 @app.command()
@@ -54,7 +56,7 @@ def run(
     root: options.Root = None,
     store: options.Store = None,
     recipe: options.RecipeName = "default",
-    workers: options.Workers = options.cores(),
+    workers: options.Workers = options.CORES,
     scheduler: options.Scheduler = None,
     device: Device = "cpu",
     limit: options.Limit = None,
@@ -63,9 +65,9 @@ def run(
     max_rejects: MaxRejects = 0.25,
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
-    from pipeline import info  # noqa: PLC0415
-    from pipeline.run import Job  # noqa: PLC0415
-    from pipeline.run import run as make  # noqa: PLC0415
+    from pipeline import info
+    from pipeline.run import Job
+    from pipeline.run import run as make
 
     about = options.manifest_of(dataset, manifest)
     settings = options.recipe_of(recipe, about)
@@ -93,11 +95,11 @@ def labels(
     recipe: Annotated[
         str | None, typer.Option(help="Recipe with other label parameters.  [default: the store's own]")
     ] = None,
-    workers: options.Workers = options.cores(),
+    workers: options.Workers = options.CORES,
     scheduler: options.Scheduler = None,
 ) -> None:
     """Compute label kinds again from the stored crops, which stay as they are."""
-    from pipeline.finish import relabel  # noqa: PLC0415
+    from pipeline.finish import relabel
 
     location = options.store_of(store, dataset or options.SAMPLE)
     relabel(
@@ -118,11 +120,11 @@ def blend(
     recipe: Annotated[
         str | None, typer.Option(help="Recipe with other blend parameters.  [default: the store's own]")
     ] = None,
-    workers: options.Workers = options.cores(),
+    workers: options.Workers = options.CORES,
     scheduler: options.Scheduler = None,
 ) -> None:
     """Make the BiG-Arts blends again from the stored crops."""
-    from pipeline.finish import reblend  # noqa: PLC0415
+    from pipeline.finish import reblend
 
     location = options.store_of(store, dataset or options.SAMPLE)
     reblend(
@@ -134,11 +136,11 @@ def blend(
 def verify(
     dataset: options.DatasetName = None,
     store: options.Store = None,
-    workers: options.Workers = options.cores(),
+    workers: options.Workers = options.CORES,
     as_json: options.AsJson = False,
 ) -> None:
     """Read a whole store again and say what is wrong and where."""
-    from pipeline.verify import verify as check  # noqa: PLC0415
+    from pipeline.verify import verify as check
 
     location = options.store_of(store, dataset or options.SAMPLE)
     findings = check(location, workers=workers, progress=Bars())
@@ -155,7 +157,7 @@ def verify(
 @app.command()
 def info(dataset: options.DatasetName = None, store: options.Store = None, as_json: options.AsJson = False) -> None:
     """Say what is in a store, in one screen."""
-    from pipeline import info as about  # noqa: PLC0415
+    from pipeline import info as about
 
     summary = about.summary(options.store_of(store, dataset or options.SAMPLE))
     out.print(json.dumps(summary.to_dict()) if as_json else about.screen(summary), markup=False)
@@ -169,7 +171,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Which faces are drawn.")] = 0,
 ) -> None:
     """Draw faces of a store with all their labels and blends: the picture to look at before training."""
-    from pipeline.report import draw  # noqa: PLC0415
+    from pipeline.report import draw
 
     draw(options.store_of(store, dataset or options.SAMPLE), sheet, seed)
     out.print(f"Wrote {sheet}.", markup=False)

@@ -97,7 +97,7 @@ def run_app(app: typer.Typer) -> None:
         if debug:
             raise
         _fail(str(error))
-    except Exception as error:  # noqa: BLE001  the last door: no user wants our traceback unasked
+    except Exception as error:
         if debug:
             raise
         _fail(f"unexpected {type(error).__name__}: {error} (--debug shows where)")

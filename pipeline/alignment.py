@@ -47,8 +47,8 @@ def alignment(fake: NDArray[np.uint8], real: NDArray[np.uint8], box: NDArray[np.
     Returns
     -------
     float
-        Mean SSIM outside the box, -1..1. A box that leaves less than 5 % of the frame is shrunk to its middle until more
-        is left: the face then fills the picture and its surroundings are all there is to compare.
+        Mean SSIM outside the box, -1..1. A box that leaves less than 5 % of the frame is shrunk to its middle until
+        more is left: the face then fills the picture and its surroundings are all there is to compare.
     """
     if fake.shape != real.shape:
         fake = np.asarray(cv2.resize(fake, real.shape[::-1], interpolation=cv2.INTER_AREA))

@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import blend, store
@@ -48,10 +47,10 @@ def write_blends(
     planned = plan(columns, usable, recipe)
     while planned:
         group = _ensure(location, planned, columns, recipe)
-        todo = sorted({number for name in PIXELS for number in store.missing_shards(group[name])})  # type: ignore[arg-type]
+        todo = sorted({number for name in PIXELS for number in store.missing_shards(store.array_of(group, name))})
         tasks = [(location, number, *_inputs(group, number, planned, columns, rows), recipe) for number in todo]
         failed: list[Blend] = []
-        total = store.shard_count(group[PIXELS[0]])  # type: ignore[arg-type]
+        total = store.shard_count(store.array_of(group, PIXELS[0]))
         with progress.stage("blends", total) as advance:
             advance(total - len(todo), "")
             for outcome in crew.map(blend_shard, tasks):
@@ -83,13 +82,15 @@ def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe:
     )
 
 
-def _ensure(location: str, planned: Sequence[Blend], columns: Mapping[str, NDArray[Any]], recipe: Recipe) -> zarr.Group:
+def _ensure(
+    location: str, planned: Sequence[Blend], columns: Mapping[str, NDArray[Any]], recipe: Recipe
+) -> store.Group:
     """Return the group for a plan, making it anew unless it was made for exactly this plan."""
     parent = store.open_group(location, "r+")
     parameters = blend.parameters(recipe.blending, recipe.labelling)
     made_for = digest([parameters, [list(asdict(each).values()) for each in planned]])
-    if store.BLENDS in parent and parent[store.BLENDS].attrs.get("made_for") == made_for:
-        return parent[store.BLENDS]  # type: ignore[return-value]
+    if store.BLENDS in parent and store.attributes_of(store.group_of(parent, store.BLENDS)).get("made_for") == made_for:
+        return store.group_of(parent, store.BLENDS)
     group = store.subgroup(parent, store.BLENDS)
     outside = np.array([each.outside for each in planned])
     values: dict[str, Any] = {
@@ -119,10 +120,10 @@ Inputs = tuple[list[Blend], NDArray[np.float32], list[tuple[int, int, str]]]
 
 
 def _inputs(
-    group: zarr.Group, number: int, planned: Sequence[Blend], columns: Mapping[str, NDArray[Any]], rows: Rows
+    group: store.Group, number: int, planned: Sequence[Blend], columns: Mapping[str, NDArray[Any]], rows: Rows
 ) -> Inputs:
     """Return a shard's blends, the landmarks of their insides, and the pairs their differences come from."""
-    low, high = store.shard_rows(group[PIXELS[0]], number)  # type: ignore[arg-type]
+    low, high = store.shard_rows(store.array_of(group, PIXELS[0]), number)
     some = list(planned[low:high])
     inside = [each.inside for each in some]
     pairs = [(int(rows.fake[row]), int(rows.pair[row]), rows.pair_level[row]) for row in inside]
@@ -139,17 +140,19 @@ def blend_shard(
 ) -> list[Blend]:
     """Render one shard's blends and write them; return those that cannot be rendered, writing nothing then."""
     group = store.open_group(location, "r+")
-    images, failed, rendered = group["image"], [], []
+    images = store.array_of(group, "image")
+    failed, rendered = [], []
     for each, points, (fake, real, level) in zip(blends, landmarks, pairs, strict=True):
-        inside, outside = store.read(images, [each.inside, each.outside])  # type: ignore[arg-type]
+        inside, outside = store.read(images, [each.inside, each.outside])
         difference = None
         if each.kind == "fr":
-            difference = difference_mask(*store.read(images, [fake, real]), recipe.labelling, level)  # type: ignore[arg-type]
+            ours, theirs = store.read(images, [fake, real])
+            difference = difference_mask(ours, theirs, recipe.labelling, level)
         try:
             rendered.append(blend.render(each, inside, outside, points, difference, recipe.blending, recipe.labelling))
         except RejectError:
             failed.append(each)
     if not failed:
         for name, values in zip(("image", "hull", "boundary"), zip(*rendered, strict=True), strict=True):
-            store.write_shard(group[f"{store.BLENDS}/{name}"], number, np.stack(values))  # type: ignore[arg-type]
+            store.write_shard(store.array_of(group, f"{store.BLENDS}/{name}"), number, np.stack(values))
     return failed

@@ -5,7 +5,7 @@ from pathlib import Path
 
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, or of a folder's files, each after its name, in the order of their names."""
+    """Return the SHA-256 of a file's bytes, or of a folder's files with their names, in the order of the names."""
     if path.is_dir():
         total = hashlib.sha256()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):

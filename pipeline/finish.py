@@ -1,4 +1,4 @@
-"""From stored crops to a finished store: labels, the 8-pixel rule, blends, digests and counts; also for one kind alone."""
+"""From stored crops to a finished store, or one label kind of it again: labels, blends, digests, counts."""
 
 import dataclasses
 import json
@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import blending, labelling, stages, store
-from pipeline.config import Labelling, Recipe, digest, overlay
+from pipeline.config import Recipe, digest, overlay
 from pipeline.errors import ConfigError, StoreError
 from pipeline.graph import Workers, cluster
 from pipeline.labels import LABELS
@@ -20,18 +19,17 @@ from pipeline.pairs import Names
 from pipeline.progress import Progress, Silent
 from pipeline.schema import IMAGE, NO_PAIR, label_spec
 
-
 DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
 
 
-def stored_recipe(group: zarr.Group) -> Recipe:
+def stored_recipe(group: store.Group) -> Recipe:
     """Return the recipe a store was made with."""
-    return overlay(Recipe(), group.attrs["recipe"], "the store")  # type: ignore[arg-type]
+    return overlay(Recipe(), store.attributes_of(group)["recipe"], "the store")
 
 
-def stored_names(group: zarr.Group) -> Names:
+def stored_names(group: store.Group) -> Names:
     """Return what the codes of a store's columns mean."""
-    return Names(**{name: tuple(group[name].attrs["flag_meanings"]) for name in ("method", "compression", "split")})  # type: ignore[arg-type]
+    return Names(**{name: tuple(store.meanings(group, name)) for name in ("method", "compression", "split")})
 
 
 def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
@@ -48,11 +46,11 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
         Label kinds to compute again although they are there.
     """
     group = store.open_group(location, "r+")
-    if missing := store.missing_shards(group[IMAGE.name]):
+    if missing := store.missing_shards(store.array_of(group, IMAGE.name)):
         raise StoreError(f"{location} lacks {len(missing)} shards of its crops; forgery-prep verify says more.")
     group.attrs["complete"] = False
     recipe = stored_recipe(group)
-    digests: dict[str, str] = dict(group.attrs.get("digests", {}))  # type: ignore[call-overload]
+    digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
     if IMAGE.name not in digests:
         digests[IMAGE.name] = _digest(group, IMAGE.name, stages.read_back(crew, location, IMAGE.name, progress))
     columns = store.read_columns(group)
@@ -137,7 +135,7 @@ def reblend(
             finish(crew, location, Path(), progress or Silent())
 
 
-def _set_recipe(group: zarr.Group, recipe: Recipe) -> None:
+def _set_recipe(group: store.Group, recipe: Recipe) -> None:
     plain = recipe.to_dict()
     group.attrs.update({"complete": False, "recipe": plain, "recipe_digest": digest(plain)})
 
@@ -165,12 +163,12 @@ def _blend(
         digests[path] = _digest(group, path, stages.read_back(crew, location, path, progress))
 
 
-def _ensure(group: zarr.Group, kind: str, recipe: Recipe) -> bool:
+def _ensure(group: store.Group, kind: str, recipe: Recipe) -> bool:
     """Make a kind's array and tell if it is new; one made with other parameters goes, so that the two never mix."""
     parameters = json.loads(json.dumps(LABELS[kind].parameters(recipe.labelling)))
-    if kind in group and group[kind].attrs["parameters"] == parameters:
+    if kind in group and store.attributes_of(store.array_of(group, kind))["parameters"] == parameters:
         return False
-    lengths = dict(zip(("sample", "y", "x"), group[IMAGE.name].shape, strict=False))  # type: ignore[union-attr]
+    lengths = dict(zip(("sample", "y", "x"), store.array_of(group, IMAGE.name).shape, strict=False))
     store.add_array(group, label_spec(kind), lengths, recipe.chunking, parameters=parameters)
     return True
 
@@ -180,34 +178,34 @@ def _labels(columns: Mapping[str, NDArray[Any]], ssim: stages.ReadBack | None) -
     fake = columns["method"] != 0
     if ssim is not None:
         fake &= (ssim.ones > 0) | ~ssim.possible
-    return fake.astype(np.uint8)
+    return np.asarray(fake, dtype=np.uint8)
 
 
-def _digest(group: zarr.Group, name: str, read: stages.ReadBack) -> str:
-    array = group[name]
-    return store.array_digest(name, str(array.dtype), array.shape, read.rows)  # type: ignore[union-attr]
+def _digest(group: store.Group, name: str, read: stages.ReadBack) -> str:
+    array = store.array_of(group, name)
+    return store.array_digest(name, str(array.dtype), array.shape, read.rows)
 
 
-def _column_digests(group: zarr.Group, prefix: str) -> dict[str, str]:
+def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:
     """Return the digests of every column of a group or subgroup."""
     if prefix and prefix.rstrip("/") not in group:
         return {}
-    inner = group[prefix.rstrip("/")] if prefix else group
+    inner = store.group_of(group, prefix.rstrip("/")) if prefix else group
     return {
         prefix + name: store.array_digest(
             prefix + name, store.type_name(values), values.shape, [store.row_digests(values)]
         )
-        for name, values in store.read_columns(inner).items()  # type: ignore[arg-type]
+        for name, values in store.read_columns(inner).items()
     }
 
 
 def _counts(
-    group: zarr.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, stages.ReadBack]
+    group: store.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, stages.ReadBack]
 ) -> dict[str, Any]:
     """Count what is in the store and what is not."""
-    rejects = store.read_columns(group[store.REJECTS])  # type: ignore[arg-type]
+    rejects = store.read_columns(store.group_of(group, store.REJECTS))
     fakes = columns["method"] != 0
-    before: dict[str, int] = group.attrs.get("counts", {}).get("without_label", {})  # type: ignore[union-attr,assignment]
+    before: dict[str, int] = store.attributes_of(group).get("counts", {}).get("without_label", {})
     return {
         "rows": len(fakes),
         "videos": len(columns["video_id"]),
@@ -216,5 +214,5 @@ def _counts(
         "relabelled_real": int((fakes & (columns["label"] == 0)).sum()),
         "rejected_rows": int(rejects["rows"].sum()),
         "without_label": before | {kind: int((~each.possible).sum()) for kind, each in read.items()},
-        "blends": int(group[f"{store.BLENDS}/label"].shape[0]) if store.BLENDS in group else 0,  # type: ignore[union-attr]
+        "blends": int(store.array_of(group, f"{store.BLENDS}/label").shape[0]) if store.BLENDS in group else 0,
     }

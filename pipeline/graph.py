@@ -52,8 +52,8 @@ class Workers:
     ) -> Iterator[Outcome]:
         """Call a function once per task, yielding outcomes as they come.
 
-        A task that outlives its deadline, or whose process dies twice, has a failure for an outcome. An exception of the
-        function itself is raised here and stops the rest.
+        A task that outlives its deadline, or whose process dies twice, has a failure for an outcome. An exception of
+        the function itself is raised here and stops the rest.
 
         Parameters
         ----------
@@ -135,13 +135,13 @@ def _outcome(future: Future, number: int) -> Outcome:
         return Outcome(number, failure="the process working on it died twice")
 
 
-class SingleThread(WorkerPlugin):
+class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
     """Sets up every process that joins, also one restarted after a crash."""
 
     name = "single-thread"
 
     def setup(self, worker: object) -> None:
         """Keep libraries from starting threads of their own: there is one process a core."""
-        import cv2  # noqa: PLC0415  not needed where the scheduler runs
+        import cv2
 
         cv2.setNumThreads(1)

@@ -53,11 +53,11 @@ def summary(location: str) -> Summary:
         There is no store, or its first run has not finished.
     """
     group = store.open_group(location)
-    attributes = group.attrs.asdict()
+    attributes = store.attributes_of(group)
     if not attributes.get("complete"):
         raise StoreError(f"{location} is unfinished; run the command that began it again and it goes on.")
     columns = store.read_columns(group)
-    rejects = store.read_columns(group[store.REJECTS])  # type: ignore[arg-type]
+    rejects = store.read_columns(store.group_of(group, store.REJECTS))
     reasons: Counter[str] = Counter()
     for stage, reason, rows in zip(rejects["stage"], rejects["reason"], rejects["rows"].tolist(), strict=True):
         reasons[f"{stage}: {reason}"] += rows
@@ -104,8 +104,8 @@ def screen(about: Summary) -> str:
     counts = about.counts
     lines = [
         f"{about.store}: {about.dataset}, recipe {about.recipe}, {about.size} x {about.size} pixels, seed {about.seed}",
-        f"{counts['rows']} rows of {counts['faces']} faces from {counts['videos']} files; {counts['fakes']} fakes, of which "
-        f"{counts['relabelled_real']} labelled real (too few changed pixels); {counts['blends']} blends",
+        f"{counts['rows']} rows of {counts['faces']} faces from {counts['videos']} files; {counts['fakes']} fakes, "
+        f"of which {counts['relabelled_real']} labelled real (too few changed pixels); {counts['blends']} blends",
         f"{counts['rejected_rows']} rows rejected ({about.lost_share:.1%})",
         "",
         *_table(about.rows),
@@ -142,16 +142,17 @@ def plan(job: Job) -> str:
     videos = job.dataset.videos
     asked = sum(job.recipe.sampling.count(video.method == REAL, video.split) for video in videos)
     by_split = Counter(video.split for video in videos)
+    size = job.recipe.cropping.size
     lines = [
         f"{job.dataset.name} in {job.dataset.root}: {len(videos)} files "
         f"({', '.join(f'{number} {split}' for split, number in sorted(by_split.items()))}), "
-        f"{sum(video.method == REAL for video in videos)} real, methods {', '.join(job.dataset.methods[1:]) or 'none'}, "
+        f"{sum(video.method == REAL for video in videos)} real, "
+        f"methods {', '.join(job.dataset.methods[1:]) or 'none'}, "
         f"compressions {', '.join(job.dataset.compressions)}",
-        f"recipe {job.recipe.name}: at most {asked} rows of {job.recipe.cropping.size} x {job.recipe.cropping.size} pixels, "
+        f"recipe {job.recipe.name}: at most {asked} rows of {size} x {size} pixels, "
         f"labels {', '.join(job.recipe.labelling.kinds)} -> {job.location}",
     ]
     if job.dataset.missing:
-        lines.append(
-            f"{len(job.dataset.missing)} files are missing, the first {job.dataset.missing[0][0]}: {job.dataset.missing[0][1]}"
-        )
+        path, reason = job.dataset.missing[0]
+        lines.append(f"{len(job.dataset.missing)} files are missing, the first {path}: {reason}")
     return "\n".join(lines)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import store
@@ -28,27 +27,27 @@ class Stored:
     names: Names
     recipe: Recipe
     counts: Mapping[str, Any]
-    group: zarr.Group
+    group: store.Group
 
 
-def check(group: zarr.Group, columns: Mapping[str, Columns], recipe: Recipe) -> list[str]:
+def check(group: store.Group, columns: Mapping[str, Columns], recipe: Recipe) -> list[str]:
     """Return every broken promise, in a sentence each.
 
     Parameters
     ----------
-    group : zarr.Group
+    group : store.Group
     columns : mapping
         Columns by group: `""`, `blend`, `rejected`.
     recipe : Recipe
     """
     stored = Stored(
         columns[""], columns[store.BLENDS], columns[store.REJECTS], stored_names(group), recipe,
-        group.attrs["counts"], group,  # type: ignore[arg-type]
+        store.attributes_of(group)["counts"], group,
     )  # fmt: skip
     return [text for promise in PROMISES for text in promise(stored)]
 
 
-def rows_of_store(group: zarr.Group) -> Rows:
+def rows_of_store(group: store.Group) -> Rows:
     """Return what every row's labels are made from."""
     return rows_of(store.read_columns(group), stored_names(group))
 
@@ -59,7 +58,7 @@ def _some(rows: NDArray[np.bool_]) -> str:
 
 
 def one_length(stored: Stored) -> Iterator[str]:
-    """Every column has an entry for each row."""
+    """Check that every column has an entry for each row."""
     for columns, dimension in ((stored.rows, "frame"), (stored.blends, "seed"), (stored.rejects, "reason")):
         for name, values in columns.items():
             if not name.startswith("video_") and len(values) != len(columns[dimension]):
@@ -70,7 +69,7 @@ def one_length(stored: Stored) -> Iterator[str]:
 
 
 def same_face(stored: Stored) -> Iterator[str]:
-    """A fake and its real show the same face of the same frame at the same compression, in the same box."""
+    """Check that a fake and its real show the same face of the same frame at the same compression, in the same box."""
     rows = stored.rows
     real, method = rows["real"], rows["method"]
     paired = real != NO_PAIR
@@ -92,7 +91,7 @@ def same_face(stored: Stored) -> Iterator[str]:
 
 
 def twins(stored: Stored) -> Iterator[str]:
-    """Rows of one face and method that differ in compression share frame and box, and every compression has one."""
+    """Check that rows of one face and method that differ in compression show the same frame."""
     rows = stored.rows
     ids = np.unique(rows["video_id"].astype(str), return_inverse=True)[1].reshape(-1)[rows["video"]]
     keys = np.stack([rows["face"], rows["method"].astype(np.int64), ids.astype(np.int64)], axis=1)
@@ -105,20 +104,19 @@ def twins(stored: Stored) -> Iterator[str]:
 
 
 def ordered(stored: Stored) -> Iterator[str]:
-    """Rows stand by split, target video, method, compression, video and frame."""
+    """Check that rows stand by split, target video, method, compression, video and frame."""
     rows = stored.rows
     target = np.unique(
         np.where(rows["video_target"] != "", rows["video_target"], rows["video_id"]).astype(str), return_inverse=True
     )[1]
-    keys = [
-        rows["split"], target.reshape(-1)[rows["video"]], rows["method"], rows["compression"], rows["video"], rows["frame"],
-    ]  # fmt: skip
+    keys = [rows["split"], target.reshape(-1)[rows["video"]]]
+    keys += [rows[name] for name in ("method", "compression", "video", "frame")]
     if not np.array_equal(np.lexsort([np.asarray(key) for key in keys[::-1]]), np.arange(len(rows["frame"]))):
         yield "the rows are not in the order of split, target video, method, compression, video, frame"
 
 
 def frames_of_the_real(stored: Stored) -> Iterator[str]:
-    """A fake's frames are among its real's, and inside the video."""
+    """Check that frames are inside their video and that every fake with a known real has its pair."""
     rows = stored.rows
     yield from _broken(
         "frame: outside its video", (rows["frame"] < 0) | (rows["frame"] >= rows["video_frames"][rows["video"]])
@@ -128,7 +126,7 @@ def frames_of_the_real(stored: Stored) -> Iterator[str]:
 
 
 def labels(stored: Stored) -> Iterator[str]:
-    """Reals are labelled real; a fake is, too, only where its SSIM label is empty."""
+    """Check that reals are labelled real; a fake is, too, only where its SSIM label is empty."""
     rows = stored.rows
     yield from _broken("label: neither 0 nor 1", rows["label"] > 1)
     yield from _broken("label: a real is labelled fake", (rows["method"] == 0) & (rows["label"] != 0))
@@ -136,13 +134,13 @@ def labels(stored: Stored) -> Iterator[str]:
     if "ssim" not in stored.group:
         yield from _broken("label: a fake is labelled real although there is no ssim label", turned)
         return
-    pixels = store.read(stored.group["ssim"], np.flatnonzero(turned))  # type: ignore[arg-type]
+    pixels = store.read(store.array_of(stored.group, "ssim"), np.flatnonzero(turned))
     if pixels.any():
         yield "ssim: a fake that is labelled real has manipulated pixels"
 
 
 def values_in_range(stored: Stored) -> Iterator[str]:
-    """Numbers that have a range are in it."""
+    """Check that numbers that have a range are in it."""
     rows = stored.rows
     finite = np.isfinite(rows["alignment"])
     yield from _broken("alignment: outside -1 to 1", finite & (np.abs(rows["alignment"]) > 1 + 1e-6))
@@ -155,7 +153,7 @@ def values_in_range(stored: Stored) -> Iterator[str]:
 
 
 def blends(stored: Stored) -> Iterator[str]:
-    """Both faces of a blend are of its split and compression and of two people; the background is real."""
+    """Check that both faces of a blend are of its split and compression and of two people; the background is real."""
     some, rows = stored.blends, stored.rows
     if not some:
         return
@@ -174,7 +172,7 @@ def blends(stored: Stored) -> Iterator[str]:
 
 
 def counted(stored: Stored) -> Iterator[str]:
-    """The counts in the attributes are those of the arrays."""
+    """Check that the counts in the attributes are those of the arrays."""
     found = {
         "rows": len(stored.rows["frame"]),
         "videos": len(stored.rows["video_id"]),
@@ -188,9 +186,9 @@ def counted(stored: Stored) -> Iterator[str]:
         yield "rejected: an entry without a reason"
 
 
-def _broken(text: str, rows: NDArray[np.bool_]) -> Iterator[str]:
-    if rows.any():
-        yield f"{text} ({_some(rows)})"
+def _broken(text: str, rows: Any) -> Iterator[str]:
+    if np.any(rows):
+        yield f"{text} ({_some(np.asarray(rows))})"
 
 
 PROMISES = (one_length, same_face, twins, ordered, frames_of_the_real, labels, values_in_range, blends, counted)

@@ -7,16 +7,14 @@ from typing import Any
 
 import cv2
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
-from pipeline import crops, frames
+from pipeline import crops, frames, store
 from pipeline.config import Cropping, Labelling
 from pipeline.errors import DecodeError
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.pairs import Names, least_compressed, level
 from pipeline.schema import NO_PAIR
-from pipeline.store import open_group, read, shard_rows, write_shard
 
 Pixels = NDArray[Any]
 
@@ -96,20 +94,20 @@ def label_shard(
     root : str
         The dataset's folder, for masks.
     """
-    group = open_group(location, "r+")
-    array = group[kind]
+    group = store.open_group(location, "r+")
+    array = store.array_of(group, kind)
     about = LABELS[kind]
     values, notes = SOURCES[about.source](
-        _Task(group, shard_rows(array, number), rows, settings, cropping, Path(root), kind)
-    )  # type: ignore[arg-type]
-    write_shard(array, number, values)  # type: ignore[arg-type]
+        _Task(group, store.shard_rows(array, number), rows, settings, cropping, Path(root), kind)
+    )
+    store.write_shard(array, number, values)
     possible = (values != NO_LABEL).any(axis=(1, 2)) if about.dtype == "uint8" else np.ones(len(values), dtype=bool)
     return Written((values == 1).sum(axis=(1, 2)), possible, tuple(notes))
 
 
 @dataclass(frozen=True)
 class _Task:
-    group: zarr.Group
+    group: store.Group
     span: tuple[int, int]
     rows: Rows
     settings: Labelling
@@ -124,16 +122,16 @@ class _Task:
         blank[self.rows.real] = 0
         return blank
 
-    def array(self, name: str) -> zarr.Array:
+    def array(self, name: str) -> store.Array:
         """Return one of the store's arrays."""
-        return self.group[name]  # type: ignore[return-value]
+        return store.array_of(self.group, name)
 
 
 Result = tuple[Pixels, Sequence[str]]
 
 
 def _from_image(task: _Task) -> Result:
-    images = read(task.array("image"), slice(*task.span))
+    images = store.read(task.array("image"), slice(*task.span))
     compute = LABELS[task.kind].compute
     return np.stack(
         [compute(image, task.settings, level) for image, level in zip(images, task.rows.own_level, strict=True)]
@@ -141,7 +139,7 @@ def _from_image(task: _Task) -> Result:
 
 
 def _from_hull(task: _Task) -> Result:
-    hulls = read(task.array("hull"), slice(*task.span))
+    hulls = store.read(task.array("hull"), slice(*task.span))
     compute = LABELS[task.kind].compute
     return np.stack(
         [compute(hull, task.settings, level) for hull, level in zip(hulls, task.rows.own_level, strict=True)]
@@ -154,7 +152,7 @@ def _from_pair(task: _Task) -> Result:
     for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)):
         fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
         if fake not in known:
-            both = read(task.array("image"), [fake, real])
+            both = store.read(task.array("image"), [fake, real])
             known[fake] = compute(*both, task.settings, task.rows.pair_level[number])
         values[number] = known[fake]
     return values, ()
@@ -184,8 +182,8 @@ def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tupl
     for index, picture in frames.read(task.root / path, sorted(by_frame)):
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         for number in by_frame[index]:
-            width, height = task.rows.size[number].tolist()
-            box = crops.rescale(task.rows.box[number], (width, height), (probe.width, probe.height))
+            size = task.rows.size[number].tolist()
+            box = crops.rescale(task.rows.box[number], (size[0], size[1]), (probe.width, probe.height))
             cropped = crops.crop_mask(np.asarray(grey), box, task.cropping)
             yield number, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[number])
 

@@ -84,7 +84,7 @@ def _codes(sources: Sequence[Source], names: Names, video: NDArray[np.int32]) ->
 
 
 def _groups(*keys: NDArray[Any]) -> Ints:
-    """Number the distinct combinations of several keys, in their sorted order."""
+    """Return numbers for the distinct combinations of several keys, in their sorted order."""
     stacked = np.stack([np.asarray(key, dtype=np.int64) for key in keys], axis=1)
     return np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 

@@ -116,10 +116,10 @@ def _delete(job: Job) -> None:
 
 
 def _progress_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the store's attributes, refusing a store that was made with other settings; none when there is no store."""
+    """Return the store's attributes, none without a store; refuse a store made with other settings."""
     if not store.exists(job.location):
         return {}
-    attributes = store.open_group(job.location).attrs.asdict()
+    attributes = store.attributes_of(store.open_group(job.location))
     _compare(job, {name: attributes.get(name) for name in settings}, settings)
     return attributes
 

@@ -1,25 +1,23 @@
 """The stages of a run, each one Dask map over videos or shards that leaves out what is already written."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import index, labelling, parts, store
 from pipeline.config import Recipe
-from pipeline.graph import Workers
-from pipeline.labels import LABELS, NO_LABEL
 from pipeline.errors import TaskError
+from pipeline.graph import Workers
+from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
-from pipeline.pairs import Names, Table
+from pipeline.pairs import Table
 from pipeline.parts import Part, Reject
 from pipeline.progress import Progress
-from pipeline.schema import IMAGE, label_spec
+from pipeline.schema import IMAGE
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def write_images(
     workers: Workers, location: str, table: Table, recipe: Recipe, folder: Path, progress: Progress
 ) -> None:
     """Write the crops' shards from the staged parts."""
-    array = store.open_group(location, "r+")[IMAGE.name]
+    array = store.array_of(store.open_group(location, "r+"), IMAGE.name)
     todo = store.missing_shards(array)
     tasks = []
     for number in todo:
@@ -82,7 +80,7 @@ def write_image_shard(
     for each in np.unique(part):
         rows = part == each
         images[rows] = parts.read_crops(folder, int(each), offset[rows], size)
-    store.write_shard(store.open_group(location, "r+")[IMAGE.name], number, images)
+    store.write_shard(store.array_of(store.open_group(location, "r+"), IMAGE.name), number, images)
 
 
 def write_labels(
@@ -97,7 +95,7 @@ def write_labels(
     again: bool,
 ) -> None:
     """Write one label kind's shards: those that are missing, or all of them again."""
-    array = store.open_group(location, "r+")[kind]
+    array = store.array_of(store.open_group(location, "r+"), kind)
     todo = list(range(store.shard_count(array))) if again else store.missing_shards(array)
     tasks = [
         (
@@ -116,7 +114,7 @@ def write_labels(
 
 def read_back(workers: Workers, location: str, path: str, progress: Progress) -> ReadBack:
     """Read every shard of one array again, for its digest and its counts."""
-    array = store.open_group(location)[path]
+    array = store.array_of(store.open_group(location), path)
     tasks = [(location, path, number) for number in range(store.shard_count(array))]
     found: dict[int, Any] = {}
     with progress.stage(f"check {path}", len(tasks)) as advance:
@@ -133,7 +131,7 @@ def read_back(workers: Workers, location: str, path: str, progress: Progress) ->
 
 def read_shard(location: str, path: str, number: int) -> tuple[bytes, NDArray[np.int64], NDArray[np.bool_]]:
     """Read one shard: the digest of each row, its pixels of value 1, whether it is a label."""
-    array = store.open_group(location)[path]
+    array = store.array_of(store.open_group(location), path)
     values = store.read(array, slice(*store.shard_rows(array, number)))
     flat = values.reshape(len(values), -1)
     return store.row_digests(values), (flat == 1).sum(axis=1), (flat != NO_LABEL).any(axis=1)

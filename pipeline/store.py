@@ -19,6 +19,8 @@ from pipeline.config import Chunking
 from pipeline.errors import DamageError, StoreError, WriteError
 from pipeline.schema import FORMAT_VERSION, ArraySpec
 
+Array = zarr.Array[Any]
+Group = zarr.Group
 COLUMN_CHUNK = 1 << 16  # rows in one chunk of an array that is no picture
 BLENDS, REJECTS = "blend", "rejected"
 
@@ -32,7 +34,7 @@ def connect(location: str) -> Any:
     """Return zarr's own store object for a path or a URL."""
     if is_local(location):
         return zarr.storage.LocalStore(location)
-    import obstore  # noqa: PLC0415  only stores in a bucket pay for it
+    import obstore
 
     return zarr.storage.ObjectStore(obstore.store.from_url(location))
 
@@ -44,13 +46,13 @@ def exists(location: str) -> bool:
     return bool(sync(connect(location).exists("zarr.json")))
 
 
-def create(location: str, attributes: Mapping[str, Any]) -> zarr.Group:
+def create(location: str, attributes: Mapping[str, Any]) -> Group:
     """Make an empty group, or empty the one that is there, and return it open for writing."""
     with writing(location):
         return zarr.create_group(connect(location), attributes=dict(attributes), zarr_format=3, overwrite=True)
 
 
-def open_group(location: str, mode: str = "r") -> zarr.Group:
+def open_group(location: str, mode: str = "r") -> Group:
     """Open an existing group.
 
     Raises
@@ -71,9 +73,43 @@ def open_group(location: str, mode: str = "r") -> zarr.Group:
     return group
 
 
-def add_array(
-    group: zarr.Group, spec: ArraySpec, lengths: Mapping[str, int], chunking: Chunking, **more: Any
-) -> zarr.Array:
+def array_of(group: Group, path: str) -> Array:
+    """Return one array of a group, or of a group inside it.
+
+    Raises
+    ------
+    StoreError
+        It is not there.
+    """
+    found = group.get(path)
+    if not isinstance(found, zarr.Array):
+        raise StoreError(f"{group.store_path} has no array {path}; forgery-prep labels adds label kinds.")
+    return found
+
+
+def group_of(group: Group, name: str) -> Group:
+    """Return a group inside another."""
+    found = group[name]
+    assert isinstance(found, zarr.Group)
+    return found
+
+
+def attributes_of(item: Group | Array) -> dict[str, Any]:
+    """Return the attributes of a group or an array as plain values."""
+    return dict(item.attrs.asdict())
+
+
+def meanings(group: Group, name: str) -> list[str]:
+    """Return what the numbers of a column mean."""
+    return list(attributes_of(array_of(group, name))["flag_meanings"])
+
+
+def dimensions_of(array: Array) -> tuple[str | None, ...] | None:
+    """Return the names of an array's dimensions."""
+    return getattr(array.metadata, "dimension_names", None)
+
+
+def add_array(group: Group, spec: ArraySpec, lengths: Mapping[str, int], chunking: Chunking, **more: Any) -> Array:
     """Make one empty array as its specification says, replacing one of the same name.
 
     Parameters
@@ -93,33 +129,33 @@ def add_array(
         shards = (min(chunking.shard, max(shape[0], 1)), *shape[1:])
     else:
         chunks, shards = (min(COLUMN_CHUNK, max(shape[0], 1)), *shape[1:]), None
-    shuffle = "noshuffle" if text else "bitshuffle"
-    attributes = {"description": spec.description, "units": spec.units, "reference": spec.reference, "parameters": {}}
+    attributes: dict[str, Any] = {"description": spec.description, "units": spec.units, "reference": spec.reference}
+    pack = BloscCodec(cname="zstd", clevel=chunking.level, shuffle="noshuffle" if text else "bitshuffle")
     with writing(str(group.store_path)):
         return group.create_array(
             spec.name,
             shape=shape,
             chunks=chunks,
             shards=shards,
-            dtype=VariableLengthUTF8() if text else spec.dtype,
+            dtype=VariableLengthUTF8() if text else spec.dtype,  # type: ignore[arg-type]  # zarr forgets its own text type
             fill_value=float("nan") if spec.fill == "NaN" else spec.fill,
-            compressors=[BloscCodec(cname="zstd", clevel=chunking.level, shuffle=shuffle), Crc32cCodec()],
+            compressors=[pack, Crc32cCodec()],
             dimension_names=spec.dims,
-            attributes={**attributes, **spec.attributes, **more},
+            attributes={**attributes, "parameters": {}, **spec.attributes, **more},
             config={"write_empty_chunks": True},  # a chunk that is not there is a loss, never a fill value
             overwrite=True,
         )
 
 
-def write_column(group: zarr.Group, name: str, values: Any) -> None:
+def write_column(group: Group, name: str, values: Any) -> None:
     """Write a whole array that is no picture."""
-    array = group[name]
+    array = array_of(group, name)
     with writing(str(group.store_path)):
-        array[...] = np.asarray(values, dtype=object if array.dtype.kind in "OT" else array.dtype)  # type: ignore[union-attr,index]
+        array[...] = np.asarray(values, dtype=object if array.dtype.kind in "OT" else array.dtype)
 
 
 def write_table(
-    group: zarr.Group, specs: Sequence[ArraySpec], columns: Mapping[str, Sequence[Any]], chunking: Chunking
+    group: Group, specs: Sequence[ArraySpec], columns: Mapping[str, Sequence[Any]], chunking: Chunking
 ) -> None:
     """Make and write arrays that share one dimension, all with the same number of entries."""
     for spec in specs:
@@ -128,13 +164,13 @@ def write_table(
         write_column(group, spec.name, values)
 
 
-def subgroup(group: zarr.Group, name: str, **attributes: Any) -> zarr.Group:
+def subgroup(group: Group, name: str, **attributes: Any) -> Group:
     """Make an empty group inside another, replacing one of the same name."""
     with writing(str(group.store_path)):
         return group.create_group(name, overwrite=True, attributes=attributes)
 
 
-def delete_group(group: zarr.Group, name: str) -> None:
+def delete_group(group: Group, name: str) -> None:
     """Delete a group inside another, if it is there."""
     if name in group:
         with writing(str(group.store_path)):
@@ -150,18 +186,18 @@ def delete(location: str) -> None:
             sync(connect(location).clear())
 
 
-def shard_count(array: zarr.Array) -> int:
+def shard_count(array: Array) -> int:
     """Return how many shards an array has along its samples."""
     return -(-array.shape[0] // (array.shards or array.chunks)[0])
 
 
-def shard_rows(array: zarr.Array, number: int) -> tuple[int, int]:
+def shard_rows(array: Array, number: int) -> tuple[int, int]:
     """Return the first row of an array's shard and the row after its last."""
     length = (array.shards or array.chunks)[0]
     return number * length, min(array.shape[0], (number + 1) * length)
 
 
-def write_shard(array: zarr.Array, number: int, values: NDArray[Any]) -> None:
+def write_shard(array: Array, number: int, values: NDArray[Any]) -> None:
     """Write one whole shard in one atomic step.
 
     Raises
@@ -176,7 +212,7 @@ def write_shard(array: zarr.Array, number: int, values: NDArray[Any]) -> None:
         array[low:high] = values.astype(array.dtype, copy=False)
 
 
-def missing_shards(array: zarr.Array) -> list[int]:
+def missing_shards(array: Array) -> list[int]:
     """Return the numbers of the shards that are not in the store."""
     prefix = f"{array.path}/c/" if array.path else "c/"
 
@@ -201,7 +237,7 @@ def clean(location: str) -> None:
             file.unlink(missing_ok=True)
 
 
-def read(array: zarr.Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None)) -> NDArray[Any]:
+def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None)) -> NDArray[Any]:
     """Read rows of an array.
 
     Raises
@@ -220,13 +256,13 @@ def read(array: zarr.Array, rows: slice | Sequence[int] | NDArray[Any] = slice(N
     return np.stack(picked) if picked else np.empty((0, *array.shape[1:]), dtype=array.dtype)
 
 
-def read_columns(group: zarr.Group) -> dict[str, NDArray[Any]]:
+def read_columns(group: Group) -> dict[str, NDArray[Any]]:
     """Read every array of a group that is no picture."""
     return {name: read(array) for name, array in sorted(group.arrays()) if array.shards is None}
 
 
 def row_digests(values: NDArray[Any]) -> bytes:
-    """Return the SHA-256 of every row's bytes, one after the other; strings count as UTF-8, numbers as little-endian."""
+    """Return the SHA-256 of each row's bytes, one after the other: strings as UTF-8, numbers as little-endian."""
     if values.dtype.kind in "OTU":
         return b"".join(hashlib.sha256(str(value).encode()).digest() for value in values)
     rows = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
@@ -251,7 +287,7 @@ def combined_digest(digests: Mapping[str, str]) -> str:
     return hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode()).hexdigest()
 
 
-def every_array(group: zarr.Group) -> list[tuple[str, zarr.Array]]:
+def every_array(group: Group) -> list[tuple[str, Array]]:
     """Return all arrays of a group and its groups, with their paths from it, in the order of their names."""
     found = list(group.arrays()) + [
         (f"{inner}/{name}", array) for inner, members in group.groups() for name, array in members.arrays()
@@ -266,7 +302,7 @@ def consolidate(location: str) -> None:
         zarr.consolidate_metadata(connect(location), zarr_format=3)
 
 
-class writing:  # noqa: N801  reads as a sentence: `with writing(location):`
+class writing:
     """Turn the system's refusals to write into one clear sentence."""
 
     def __init__(self, location: str) -> None:

@@ -1,11 +1,10 @@
-"""Read a whole store again: is everything there, as it was written, and does every promise hold?"""
+"""Read a whole store again: everything must be there, as it was written, and every promise must hold."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from pipeline import invariants, store
@@ -47,7 +46,7 @@ def verify(
         There is no store of this format at all.
     """
     group = store.open_group(location)
-    attributes = group.attrs.asdict()
+    attributes = store.attributes_of(group)
     findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
     if not attributes.get("complete"):
         return [*findings, "the store is unfinished: run the command that began it again"]
@@ -59,7 +58,7 @@ def verify(
         if not specs[path].sharded:
             parent, _, name = path.rpartition("/")
             try:
-                columns[parent][name] = store.read(group[path])  # type: ignore[arg-type]
+                columns[parent][name] = store.read(store.array_of(group, path))
             except DamageError as error:
                 findings.append(str(error))
     digests = {path: _column_digest(path, values) for path, values in _flat(columns)}
@@ -79,24 +78,24 @@ def verify(
     return findings
 
 
-def expected(group: zarr.Group) -> dict[str, ArraySpec]:
+def expected(group: store.Group) -> dict[str, ArraySpec]:
     """Return what arrays a store must have, by path."""
     recipe = stored_recipe(group)
     specs = {spec.name: spec for spec in (IMAGE, *ROWS, *VIDEOS)}
     specs |= {kind: label_spec(kind) for kind in LABELS if kind in recipe.labelling.kinds}
     specs |= {f"{store.REJECTS}/{spec.name}": spec for spec in REJECTS}
-    if store.BLENDS in group or group.attrs["counts"]["blends"]:  # type: ignore[index,call-overload]
+    if store.BLENDS in group or store.attributes_of(group)["counts"]["blends"]:
         specs |= {f"{store.BLENDS}/{spec.name}": spec for spec in BLENDS}
     return specs
 
 
-def _schema(group: zarr.Group, path: str, spec: ArraySpec) -> Iterator[str]:
+def _schema(group: store.Group, path: str, spec: ArraySpec) -> Iterator[str]:
     if path not in group:
         yield f"{path}: the array is missing"
         return
-    array: zarr.Array = group[path]  # type: ignore[assignment]
-    if array.metadata.dimension_names != spec.dims:
-        yield f"{path}: dimensions are {array.metadata.dimension_names}, not {spec.dims}"
+    array: store.Array = store.array_of(group, path)
+    if store.dimensions_of(array) != spec.dims:
+        yield f"{path}: dimensions are {store.dimensions_of(array)}, not {spec.dims}"
     if spec.dtype != "string" and str(array.dtype) != spec.dtype:
         yield f"{path}: values are {array.dtype}, not {spec.dtype}"
     for name in ("description", "units", "reference", "parameters"):
@@ -114,7 +113,7 @@ class Shard:
 
 def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) -> tuple[str, list[str]]:
     """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
-    array: zarr.Array = store.open_group(location)[path]  # type: ignore[assignment]
+    array: store.Array = store.array_of(store.open_group(location), path)
     missing = store.missing_shards(array)
     findings = [f"{path}: rows {_span(array, number)} are missing" for number in missing]
     todo = [number for number in range(store.shard_count(array)) if number not in missing]
@@ -135,7 +134,7 @@ def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) ->
 def read_shard(location: str, path: str, number: int) -> Shard:
     """Read one shard; check its values and, for labels that follow from stored pixels, compute one row again."""
     group = store.open_group(location)
-    array: zarr.Array = group[path]  # type: ignore[assignment]
+    array: store.Array = store.array_of(group, path)
     span = _span(array, number)
     try:
         values = store.read(array, slice(*store.shard_rows(array, number)))
@@ -152,22 +151,22 @@ def read_shard(location: str, path: str, number: int) -> Shard:
     return Shard(store.row_digests(values), tuple(findings))
 
 
-def _noise_again(group: zarr.Group, row: int) -> NDArray[Any]:
+def _noise_again(group: store.Group, row: int) -> NDArray[Any]:
     recipe, rows = stored_recipe(group), invariants.rows_of_store(group)
-    image = store.read(group["image"], [row])[0]  # type: ignore[arg-type]
+    image = store.read(store.array_of(group, "image"), [row])[0]
     return LABELS["noise"].compute(image, recipe.labelling, rows.own_level[row])
 
 
-def _boundary_again(group: zarr.Group, row: int) -> NDArray[Any]:
-    hull = store.read(group["hull"], [row])[0]  # type: ignore[arg-type]
+def _boundary_again(group: store.Group, row: int) -> NDArray[Any]:
+    hull = store.read(store.array_of(group, "hull"), [row])[0]
     settings = stored_recipe(group).labelling
     return LABELS["boundary"].compute(hull, settings, "raw")
 
 
-AGAIN: Mapping[str, Callable[[zarr.Group, int], NDArray[Any]]] = {"noise": _noise_again, "boundary": _boundary_again}
+AGAIN: Mapping[str, Callable[[store.Group, int], NDArray[Any]]] = {"noise": _noise_again, "boundary": _boundary_again}
 
 
-def _span(array: zarr.Array, number: int) -> str:
+def _span(array: store.Array, number: int) -> str:
     low, high = store.shard_rows(array, number)
     return f"{low} to {high - 1}"
 

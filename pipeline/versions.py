@@ -4,8 +4,8 @@ import importlib.metadata
 import platform
 
 PACKAGES = (
-    "forgery-prep", "av", "dask", "decord", "dlib-bin", "facenet-pytorch", "numpy", "opencv-python-headless", "pywavelets",
-    "scikit-image", "scipy", "torch", "zarr",
+    "forgery-prep", "av", "dask", "decord", "dlib-bin", "facenet-pytorch", "numpy", "opencv-python-headless",
+    "pywavelets", "scikit-image", "scipy", "torch", "zarr",
 )  # fmt: skip
 
 

@@ -17,7 +17,7 @@ def pair_leaks(videos: Sequence[Video]) -> list[str]:
         if video.method != REAL and other != video.split:
             found[video.split, other].append(f"{video.method} {video.id}")
     return [
-        f"{_counted(ids, 'fake')} in {split} have their real video in {other}: {_some(ids)}"
+        f"fakes in {split} with their real video in {other}: {len(ids)} ({some(ids)})"
         for (split, other), ids in sorted(found.items())
     ]
 
@@ -31,7 +31,7 @@ def identity_leaks(videos: Sequence[Video]) -> list[str]:
     for identity, found in sorted(splits.items()):
         if len(found) > 1:
             leaking[" and ".join(sorted(found))].append(identity)
-    return [f"{_counted(people, 'identity')} in {both}: {_some(people)}" for both, people in sorted(leaking.items())]
+    return [f"identities in {both}: {len(people)} ({some(people)})" for both, people in sorted(leaking.items())]
 
 
 def donor_leaks(videos: Sequence[Video]) -> list[str]:
@@ -47,7 +47,7 @@ def donor_leaks(videos: Sequence[Video]) -> list[str]:
             for other in sorted(splits.get(video.donor, set()) - {video.split}):
                 found[video.split, other].append(f"{video.method} {video.id} (donor {video.donor})")
     return [
-        f"{_counted(ids, 'fake')} in {split} show a donor whose own videos are in {other}: {_some(ids)}"
+        f"fakes in {split} with a donor whose own videos are in {other}: {len(ids)} ({some(ids)})"
         for (split, other), ids in sorted(found.items())
     ]
 
@@ -57,11 +57,7 @@ def _each(videos: Sequence[Video]) -> Iterable[Video]:
     return {(video.method, video.id): video for video in videos}.values()
 
 
-def _counted(names: Sequence[str], word: str) -> str:
-    plural = "identities" if word == "identity" else f"{word}s"
-    return f"{len(names)} {word if len(names) == 1 else plural}"
-
-
-def _some(names: Sequence[str]) -> str:
+def some(names: Sequence[str]) -> str:
+    """Return the first few names and how many there are beside them."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more

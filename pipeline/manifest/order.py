@@ -35,8 +35,8 @@ def first(dataset: Dataset, limit: int, missing: Sequence[Missing] = ()) -> Data
     missing : sequence of Missing
         The dataset's missing files; those that go with no video kept are dropped.
     """
-    if dataset.manifest.get("paired", True):
-        busy = {video.target for video in dataset.videos if video.method != REAL}
+    busy = {video.target for video in dataset.videos if video.method != REAL} - {""}
+    if busy:
         reals = [video for video in dataset.videos if video.method == REAL]
         turns = _turns([video for video in reals if video.id in busy])
         turns += _turns([video for video in reals if video.id not in busy])

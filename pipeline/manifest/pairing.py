@@ -48,7 +48,7 @@ def pair(
         real = None if loose else _real(fake, reals, compressions)
         if real is None and not loose:
             unpaired.append(fake)
-            findings.missing.append(Missing(fake.path, _reason(fake, compressions), fake.targets[0]))
+            findings.missing.append(Missing(fake.path, _reason(fake, compressions), fake.targets[0], "pair"))
             continue
         mask = _mask(manifest, fake, masks, root)
         if isinstance(mask, Missing):
@@ -100,13 +100,13 @@ def _mask(
     manifest: Mapping[str, Any], fake: Entry, masks: Mapping[tuple[str, str], str], root: Path
 ) -> str | Missing | None:
     if fake.mask is not None:
-        return fake.mask if (root / fake.mask).exists() else Missing(fake.mask, f"the mask of {fake.path}")
+        return fake.mask if (root / fake.mask).exists() else Missing(fake.mask, f"the mask of {fake.path}", kind="mask")
     found = masks.get((fake.method, fake.id))
     if found is None and fake.method in manifest.get("masked", []):
         patterns = [source["path"] for source in manifest["source"] if source.get("role") == "mask"]
         values = {"method": fake.method, "id": fake.id}
         usual = next((path for path in patterns if template_fields(path) <= values.keys()), "")
-        return Missing(usual_path(usual, values), f"the mask of {fake.method} {fake.id}")
+        return Missing(usual_path(usual, values), f"the mask of {fake.method} {fake.id}", kind="mask")
     return found
 
 

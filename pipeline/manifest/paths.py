@@ -57,9 +57,7 @@ class Vocabulary:
     def canonical(self, name: str, value: str) -> str:
         """Return the value that a name on disk stands for."""
         values = self.fields.get(name)
-        if not isinstance(values, list):
-            return value
-        spelled: dict[str, str] = {known.casefold(): known for known in values}
+        spelled: dict[str, str] = {known.casefold(): known for known in values} if isinstance(values, list) else {}
         spelled |= {alias.casefold(): known for alias, known in self.aliases.get(name, {}).items()}
         return spelled.get(value.casefold(), value)
 

@@ -25,7 +25,7 @@ class Assignment:
 
     splits: dict[Key, str] = field(default_factory=dict)
     leaks: list[str] = field(default_factory=list)
-    named: dict[Key, str] = field(default_factory=dict)  # videos that a list names -> the list
+    named: dict[Key, str] = field(default_factory=dict)  # where lists name every video: videos -> split
     donors_cross: bool = False  # no split can keep donors on one side
 
 
@@ -70,9 +70,9 @@ def _pair_lists(videos: Sequence[Video], context: Context) -> Assignment:
             for name in pair:
                 if names.setdefault(name, split) != split:
                     done.leaks.append(f"video {name} is in the split files of both {names[name]} and {split}")
-                done.named[REAL, name] = path
+                done.named[REAL, name] = names[name]
             for method in context.methods:
-                done.named |= {(method, "_".join(order)): path for order in (pair, pair[::-1])}
+                done.named |= {(method, "_".join(order)): names[order[0]] for order in (pair, pair[::-1])}
     for video in videos:
         if video.target in names:
             done.splits[video.method, video.id] = names[video.target]
@@ -106,8 +106,6 @@ def _test_list(videos: Sequence[Video], context: Context) -> Assignment:
             if (labels[video.id][0] == real) != (video.method == REAL):
                 context.findings.problems.append(f"{path} gives {video.path} the label of the other class.")
     here = {video.id for video in videos}
-    fake = context.methods[0]
-    done.named = {(REAL if label == real else fake, id_): listed for id_, (label, listed) in labels.items()}
     context.findings.missing += [
         Missing(listed, f"{path} names it") for id_, (_, listed) in labels.items() if id_ not in here
     ]

@@ -27,7 +27,7 @@ class Survey:
     leaks: tuple[str, ...] = ()  # stop a run
     missing: tuple[Missing, ...] = ()
     unpaired: tuple[Entry, ...] = ()  # fakes whose real video is not here
-    named: Mapping[Key, str] = field(default_factory=dict)  # videos that the dataset's own lists name -> the list
+    named: Mapping[Key, str] = field(default_factory=dict)  # where lists name every video: videos -> split
     deviations: Mapping[str, str] = field(default_factory=dict)  # path on disk -> the usual name
     strangers: tuple[str, ...] = ()  # videos and images that fit no pattern
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.archives import MARK, folders
 from pipeline.errors import DecodeError
-from pipeline.manifest.paths import Match, find
+from pipeline.manifest.paths import Match, find, template_fields
 from pipeline.manifest.readers.source import Surroundings, make_entry
 from pipeline.manifest.records import Entry, Missing
 
@@ -41,8 +41,9 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
 
 
 def _entries(source: Mapping[str, Any], match: Match, inside: list[str], around: Surroundings) -> Iterator[Entry]:
+    left_out = dict.fromkeys(template_fields(source["path"]), "")
     for folder in inside:
-        values = match.fields | {"stem": match.stem, "folder": folder}
+        values = left_out | match.fields | {"stem": match.stem, "folder": folder}
         path = f"{match.path}{MARK}{folder}" if folder else match.path
         entry = make_entry(source, path, values, around.findings)
         if entry is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pipeline.errors import ManifestError
 from pipeline.manifest.folder import Folder
-from pipeline.manifest.paths import Vocabulary, fill
+from pipeline.manifest.paths import Vocabulary, fill, template_fields
 from pipeline.manifest.records import NATIVE, REAL, Entry, Findings
 
 ROLES = ("real", "fake", "mask")
@@ -47,6 +47,8 @@ def make_entry(source: Mapping[str, Any], path: str, values: Mapping[str, str], 
     def filled(key: str, default: str = "") -> str:
         return fill(source.get(key, default), values, f"{path}: {key}")
 
+    who = source.get("identity", "")  # fakes go by their target's, so their rows need not name any
+
     try:
         role = _role(filled("role"), source.get("roles"))
         targets = source.get("target", [])
@@ -60,7 +62,7 @@ def make_entry(source: Mapping[str, Any], path: str, values: Mapping[str, str], 
             id=name(filled("id")),
             method=REAL if role == "real" else filled("method", "{method}"),
             compression=filled("compression", "{compression}" if "compression" in values else NATIVE),
-            identity=filled("identity"),
+            identity=filled("identity") if template_fields(who) <= values.keys() else "",
             targets=tuple(name(fill(target, values, path)) for target in targets) if role == "fake" else (),
             donor=filled("donor") if role == "fake" else "",
             split=filled("split"),

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.folder import stem
-from pipeline.manifest.paths import Vocabulary, fill, find, match_path
+from pipeline.manifest.paths import Vocabulary, fill, find, match_path, template_fields
 from pipeline.manifest.readers.source import Surroundings, make_entry
 from pipeline.manifest.records import Entry, Missing
 
@@ -42,11 +42,15 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
 
 def _entry(source: Mapping[str, Any], values: dict[str, str], table: str, around: Surroundings) -> Iterator[Entry]:
     templates = source["file"]
-    above = table.rpartition("/")[0]
+    known = values | {"table": table.rpartition("/")[0]}
     paths = [
-        fill(template, values | {"table": above}, table).lstrip("/")
+        fill(template, known, table).lstrip("/")
         for template in (templates if isinstance(templates, list) else [templates])
+        if template_fields(template) <= known.keys()
     ]
+    if not paths:
+        around.findings.problems.append(f"{table}: {values.get('key', values)} does not look like its other rows.")
+        return
     path = next((found for path in paths if (found := around.folder.locate(path))), None)
     if path is None:
         around.findings.missing.append(Missing(paths[0], f"{table} lists it"))

@@ -1,0 +1,201 @@
+"""What is there, what is missing and what is wrong in a dataset's folder."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from pipeline.config import Recipe
+from pipeline.doctor.estimate import Estimate, estimate
+from pipeline.doctor.files import damaged, empty
+from pipeline.manifest import NATIVE, REAL, SPLITS, Survey, Video, survey
+from pipeline.manifest.leaks import some
+from pipeline.manifest.records import Entry, ordered_methods
+
+
+@dataclass(frozen=True)
+class Count:
+    """Videos of one method, compression and split."""
+
+    method: str
+    compression: str
+    split: str  # "" where no list gives one, `all` for the sum
+    found: int
+    expected: int | None  # None: nobody says
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A dataset's folder, examined."""
+
+    dataset: str
+    root: str
+    videos: int
+    reals: int
+    fakes: int
+    paired: int
+    unpaired: int
+    counts: tuple[Count, ...]
+    findings: tuple[str, ...]  # what is wrong or missing
+    notes: tuple[str, ...]  # what is worth knowing
+    estimate: Estimate | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return nested plain values, ready for JSON."""
+        return asdict(self)
+
+
+def diagnose(
+    manifest: dict[str, Any],
+    root: Path,
+    recipe: Recipe,
+    *,
+    deep: bool = False,
+    partial: bool = False,
+    timed: bool = True,
+    workers: int = 1,
+) -> Diagnosis:
+    """Examine a dataset's folder without changing anything in it.
+
+    Parameters
+    ----------
+    manifest : dict
+        From `load_manifest`.
+    root : Path
+        The dataset's folder; the CSV file for `pairs`.
+    recipe : Recipe
+        For the seed of the splits and for the estimate.
+    deep : bool
+        Open every file: unreadable ones, videos of one frame, masks shorter than their video.
+    partial : bool
+        Part of the dataset is enough: smaller numbers than the whole has are no finding.
+    timed : bool
+        Estimate what a run takes from a small run in a temporary folder.
+    workers : int
+        Processes of the run that is estimated.
+
+    Returns
+    -------
+    Diagnosis
+        With findings where something is wrong.
+    """
+    found = survey(manifest, root, seed=recipe.seed, open_archives=deep)
+    data = found.dataset
+    counts = _counts(manifest, found)
+    findings = [*found.problems, *(f"The split leaks: {leak}" for leak in found.leaks)]
+    findings += _unpaired(found)
+    findings += _missing(found, partial)
+    findings += _gaps(found, partial)
+    if not partial and data.videos:
+        findings += _short(counts)
+    files = [video.path for video in data.videos] + [entry.path for entry in found.unpaired]
+    without = empty(data.root, [*files, *(video.mask for video in data.videos if video.mask)])
+    findings += [f"{len(without)} files are empty: {some(without)}"] if without else []
+    if deep:
+        findings += damaged(data, skip=set(without))
+    fakes = [video for video in data.videos if video.method != REAL]
+    paired = sum(bool(video.target) for video in fakes)
+    return Diagnosis(
+        dataset=data.name,
+        root=str(root),
+        videos=len(data.videos) + len(found.unpaired),
+        reals=len(data.videos) - len(fakes),
+        fakes=len(fakes) + len(found.unpaired),
+        paired=paired,
+        unpaired=len(fakes) + len(found.unpaired) - paired,
+        counts=counts,
+        findings=tuple(findings),
+        notes=(*_layout(found), *data.notes),
+        estimate=estimate(data, recipe, workers, skip=set(without)) if timed and not found.problems else None,
+    )
+
+
+def _counts(manifest: Mapping[str, Any], found: Survey) -> tuple[Count, ...]:
+    """Count by method, compression and split, with what the lists or the manifest expect."""
+    data = found.dataset
+    have = Counter((video.method, video.compression, video.split) for video in data.videos)
+    have.update((entry.method, entry.compression, "") for entry in found.unpaired)
+    named = Counter((method, split) for (method, _), split in found.named.items())
+    methods = ordered_methods(dict(manifest), {method for method, _, _ in have} | set(manifest.get("methods", [])))
+    compressions = manifest.get("compressions") or sorted({name for _, name, _ in have}) or [NATIVE]
+    counts = []
+    for method in methods:
+        official = manifest.get("expected", {}).get(method, {})
+        for compression in compressions:
+            expected = {split: named[method, split] or official.get(split) for split in SPLITS}
+            whole = sum(named[method, split] for split in SPLITS) or official.get("all")
+            mine = {split: have[method, compression, split] for split in (*SPLITS, "")}
+            counts.append(Count(method, compression, "all", sum(mine.values()), whole))
+            counts += [
+                Count(method, compression, split, number, expected.get(split))
+                for split, number in mine.items()
+                if number or expected.get(split)
+            ]
+    return tuple(counts)
+
+
+def _short(counts: Iterable[Count]) -> list[str]:
+    return [
+        f"{count.found} of {count.expected} {count.method} videos ({count.compression}) are here"
+        for count in counts
+        if count.split == "all" and count.expected is not None and count.found < count.expected
+    ]
+
+
+def _unpaired(found: Survey) -> list[str]:
+    reasons: dict[str, list[str]] = defaultdict(list)
+    for absent in found.missing:
+        if absent.kind == "pair":
+            reasons[absent.reason].append(absent.path)
+    return [f"{len(paths)} fakes without a pair, {reason}: {some(paths)}" for reason, paths in reasons.items()]
+
+
+def _missing(found: Survey, partial: bool) -> list[str]:
+    """Say which masks and listed files are missing; a folder without any mask is part of a partial copy."""
+    data = found.dataset
+    masked = {str(PurePosixPath(video.mask).parent) for video in data.videos if video.mask}
+    masks: dict[str, list[str]] = defaultdict(list)
+    others: dict[str, list[str]] = defaultdict(list)
+    for absent in found.missing:
+        if absent.kind == "mask":
+            masks[str(PurePosixPath(absent.path).parent)].append(absent.path)
+        elif absent.kind == "file":
+            others[absent.reason].append(absent.path)
+    sentences = [
+        f"{len(paths)} masks are missing: {some(paths)}"
+        for folder, paths in masks.items()
+        if folder in masked or not partial
+    ]
+    return sentences + [f"{len(paths)} files are missing ({reason}): {some(paths)}" for reason, paths in others.items()]
+
+
+def _gaps(found: Survey, partial: bool) -> list[str]:
+    """Say which videos the lists name, or other compressions have, and are not where their neighbours are."""
+    if partial:
+        return []
+    have: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
+    everything: list[Video | Entry] = [*found.dataset.videos, *found.unpaired]
+    for each in everything:
+        have[each.method, each.compression][each.id] = each.path
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for (method, _), paths in have.items():
+        wanted[method] |= paths.keys()
+    for method, id_ in found.named:
+        wanted[method].add(id_)
+    sentences = []
+    for (method, compression), paths in sorted(have.items()):
+        beside = PurePosixPath(next(iter(paths.values())))
+        gone = [str(beside.with_name(id_ + beside.suffix)) for id_ in sorted(wanted[method] - paths.keys())]
+        if gone and beside.stem in paths:  # else ids are not the files' names
+            sentences.append(f"{len(gone)} videos of {method} ({compression}) are missing: {some(gone)}")
+    return sentences
+
+
+def _layout(found: Survey) -> list[str]:
+    """Say what is called otherwise than usual, each name once, and what fits nothing."""
+    names = {(PurePosixPath(path).name, usual) for path, usual in found.deviations.items()}
+    notes = [f"{name} is read as {usual}." for name, usual in sorted(names)]
+    if found.strangers:
+        notes.append(f"{len(found.strangers)} files fit no pattern and are left out: {some(found.strangers)}.")
+    return notes

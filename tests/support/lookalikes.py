@@ -1,0 +1,204 @@
+"""Tiny copies of every dataset in its exact layout: which files there are, and what is in them.
+
+A layout is a list of `File`; `build` writes them, empty by default or with a writer that fills them. People are
+numbered; person k + 1 lends the face for the fakes of person k.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+FFPP_METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures", "FaceShifter")
+PAIRS = {"train": [(0, 1), (2, 3)], "val": [(4, 5)], "test": [(6, 7)]}
+
+
+@dataclass(frozen=True)
+class File:
+    """One file or folder of frames, and whom it shows."""
+
+    path: str
+    role: str  # real, fake, mask or side
+    person: int = 0
+    donor: int = -1
+    compression: str = "c23"
+    text: str = ""  # of side files
+
+
+Writer = Callable[[Path, File], None]
+
+
+def touch(path: Path, file: File) -> None:
+    """Make an empty file, or a folder of one."""
+    del file
+    if not path.suffix:
+        path.mkdir()
+        path = path / "001.jpg"
+    path.touch()
+
+
+def build(name: str, root: Path, writer: Writer = touch) -> list[File]:
+    """Write the look-alike of a dataset and return its files."""
+    files = LAYOUTS[name]()
+    for file in files:
+        path = root / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if file.role == "side":
+            path.write_text(file.text, encoding="utf-8")
+        else:
+            writer(path, file)
+    return files
+
+
+def side(path: str, text: str) -> File:
+    return File(path, "side", text=text)
+
+
+def ffpp() -> list[File]:
+    files = []
+    names = {split: [[f"{a:03}", f"{b:03}"] for a, b in pairs] for split, pairs in PAIRS.items()}
+    for split, pairs in names.items():
+        files.append(side(f"splits/{split}.json", json.dumps(pairs)))
+    orders = [order for pairs in PAIRS.values() for a, b in pairs for order in ((a, b), (b, a))]
+    for compression in ("raw", "c23", "c40"):
+        for target, donor in orders:
+            real = f"original_sequences/youtube/{compression}/videos/{target:03}.mp4"
+            files.append(File(real, "real", target, compression=compression))
+            for method in FFPP_METHODS:
+                fake = f"manipulated_sequences/{method}/{compression}/videos/{target:03}_{donor:03}.mp4"
+                files.append(File(fake, "fake", target, donor, compression))
+    for method in FFPP_METHODS[:4]:
+        for target, donor in orders:
+            mask = f"manipulated_sequences/{method}/masks/videos/{target:03}_{donor:03}.mp4"
+            files.append(File(mask, "mask", target, donor))
+    return files
+
+
+def dfd() -> list[File]:
+    files = []
+    folder = "manipulated_sequences/DeepFakeDetection"
+    for compression in ("raw", "c23", "c40"):
+        for person in range(6):
+            actor, donor = f"{person + 1:02}", f"{(person + 1) % 6 + 1:02}"
+            for scene in ("kitchen_pan", "outside_talking_still_laughing"):
+                real = f"original_sequences/actors/{compression}/videos/{actor}__{scene}.mp4"
+                files.append(File(real, "real", person, compression=compression))
+                name = f"{actor}_{donor}__{scene}__YR5OVD{person}S"
+                fake = f"{folder}/{compression}/videos/{name}.mp4"
+                files.append(File(fake, "fake", person, (person + 1) % 6, compression))
+                if compression == "raw":
+                    files.append(File(f"{folder}/masks/videos/{name}.mp4", "mask", person, (person + 1) % 6))
+    return files
+
+
+def celebdf() -> list[File]:
+    files = []
+    for person in range(5):
+        donor = (person + 1) % 5
+        files.append(File(f"Celeb-real/id{person}_0000.mp4", "real", person))
+        files.append(File(f"Celeb-synthesis/id{person}_id{donor}_0000.mp4", "fake", person, donor))
+    files += [File(f"YouTube-real/{number:05}.mp4", "real", 5 + number) for number in range(3)]
+    listed = ["0 Celeb-synthesis/id4_id0_0000.mp4", "0 Celeb-synthesis/id3_id4_0000.mp4"]
+    listed += ["1 Celeb-real/id4_0000.mp4", "1 YouTube-real/00002.mp4"]
+    return [*files, side("List_of_testing_videos.txt", "\n".join(listed) + "\n")]
+
+
+def dfdc() -> list[File]:
+    files = []
+    for person, part in enumerate((0, 1, 35, 40)):
+        folder = f"dfdc_train_part_{part}"
+        real, fake = f"{'abcd'[person]}real.mp4", f"{'abcd'[person]}fake.mp4"
+        rows = {
+            fake: {"label": "FAKE", "split": "train", "original": real},
+            real: {"label": "REAL", "split": "train", "original": None},
+        }
+        files.append(side(f"{folder}/metadata.json", json.dumps(rows)))
+        files += [File(f"{folder}/{real}", "real", person), File(f"{folder}/{fake}", "fake", person, person + 1)]
+    files.append(side("test/labels.csv", "filename,label\nyreal.mp4,0\nzfake.mp4,1\n"))
+    return [*files, File("test/yreal.mp4", "real", 4), File("test/zfake.mp4", "fake", 5, 6)]
+
+
+def dfdcp() -> list[File]:
+    files, rows = [], {}
+    for person in range(6):
+        target, donor = 643049 + person, 643049 + (person + 1) % 6
+        real = f"original_videos/{target}/{target}_A_001.mp4"
+        method = "method_A" if person % 2 else "method_B"
+        fake = f"{method}/{target}/{target}_A/{donor}_{target}_A_001.mp4"
+        split = "test" if person > 3 else "train"
+        rows[real] = {"label": "real", "set": split, "augmentations": [], "target_id": None, "swapped_id": None}
+        rows[fake] = {"label": "fake", "set": split, "augmentations": [], "target_id": target, "swapped_id": donor}
+        files.append(File(f"dfdc_preview_set/{real}", "real", person))
+        files.append(File(f"dfdc_preview_set/{fake}", "fake", person, (person + 1) % 6))
+    return [*files, side("dfdc_preview_set/dataset.json", json.dumps(rows))]
+
+
+def uadfv() -> list[File]:
+    reals = [File(f"real/{number:04}.mp4", "real", number % 6) for number in range(40)]
+    return reals + [File(f"fake/{n:04}_fake.mp4", "fake", n % 6, (n + 1) % 6) for n in range(40)]
+
+
+def dftimit() -> list[File]:
+    files = []
+    subjects = ("fadg0", "fram1", "mccs0", "mdab0", "faks0", "fcft0")
+    for person, subject in enumerate(subjects):
+        donor = person ^ 1
+        real = f"VidTIMIT/{subject}/video/sa1" if person < 2 else f"VidTIMIT/{subject}/sa1.avi"
+        files.append(File(real, "real", person))
+        for quality in ("higher_quality", "lower_quality"):
+            stem = f"DeepfakeTIMIT/{quality}/{subject}/sa1-video-{subjects[donor]}"
+            files += [File(f"{stem}.avi", "fake", person, donor), side(f"{stem}.wav", "")]
+    return files
+
+
+def wilddeepfake() -> list[File]:
+    files = []
+    for split, people in (("train", range(4)), ("test", range(4, 6))):
+        for person in people:
+            number = f"{person}.tar.gz"
+            files.append(File(f"deepfake_in_the_wild/real_{split}/{number}", "real", person))
+            files.append(File(f"deepfake_in_the_wild/fake_{split}/{number}", "fake", person, (person + 1) % 6))
+    return files
+
+
+def hff() -> list[File]:
+    classes = {"CelebA": "real", "CelebA-HQ": "real", "FaceForensics": "real"}
+    classes |= dict.fromkeys(("PGGAN", "StyleGAN", "Face2Face", "Glow", "StarGAN"), "fake")
+    return [
+        File(f"{name}/{number:06}.png", role, number % 6, (number + 1) % 6)
+        for name, role in classes.items()
+        for number in range(10)
+    ]
+
+
+def pairs() -> list[File]:
+    text = io.StringIO()
+    rows = csv.writer(text)
+    rows.writerow(["real", "fake", "mask", "method", "split", "compression", "identity"])
+    files = []
+    for person in range(6):
+        split = ("train", "train", "train", "val", "test", "")[person]
+        names = [f"real/{person}.mp4", f"swap/{person}.mp4", f"mask/{person}.mp4"]
+        rows.writerow([*names, "swap", split, "c23", f"person{person}"])
+        files += [
+            File(name, role, person, (person + 1) % 6)
+            for name, role in zip(names, ("real", "fake", "mask"), strict=True)
+        ]
+    return [*files, side("pairs.csv", text.getvalue())]
+
+
+LAYOUTS: dict[str, Callable[[], list[File]]] = {
+    "ffpp": ffpp,
+    "dfd": dfd,
+    "celebdf": celebdf,
+    "celebdfv1": celebdf,
+    "dfdc": dfdc,
+    "dfdcp": dfdcp,
+    "uadfv": uadfv,
+    "dftimit": dftimit,
+    "wilddeepfake": wilddeepfake,
+    "hff": hff,
+    "pairs": pairs,
+}

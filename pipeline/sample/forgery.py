@@ -73,6 +73,9 @@ def shoot(frame: Image, points: Points, donor: Donor, number: int) -> Shot:
     there = np.concatenate([inside, brow_line(inside)])
     here = np.concatenate([donor.landmarks, brow_line(donor.landmarks)])
     warped = warp(donor.image, here, there, target.shape[:2])
+    # Between the lips the target's own teeth stay: the donor's, stretched to another opening, would be a white plate.
+    mouth = cv2.GaussianBlur(polygon(inside[60:68], target.shape[:2]).astype(np.float32), (0, 0), 1.2)[..., None]
+    warped = (warped + mouth * (target.astype(np.float32) - warped)).round().astype(np.uint8)
     return Shot(left, top, target, inside, warped, donor.expressions[number % len(donor.expressions)])
 
 

@@ -83,7 +83,7 @@ def shaped(who: Person) -> tuple[Points, Points]:
     before = np.concatenate([landmarks(), np.array(HEAD, float)])
     after = before + sum(amount * shift(before) for amount, shift in zip(who.shape, BASIS, strict=True))
     if who.hair is None:  # no locks: the outline comes close to the skull, the hairline stays
-        after[68:79] = SKULL + (after[68:79] - SKULL) * 0.8
+        after[68:77] = SKULL + (after[68:77] - SKULL) * 0.82
     return after[:68], after[68:]
 
 

@@ -22,7 +22,7 @@ boundary                              letterboxing or augmentation brought in fr
 noise       (B, 1, S, S) float32      |residual| / 255, the absolute value taken before any resizing; of reals too
 =========== ========================= ==========================================================================
 
-For a score alone, `image` is enough: `forward` reads nothing else in evaluation mode.
+For a score alone, `image` is enough. `forward` reads nothing else but `twin`, where it is there.
 
 The training loop, for every batch::
 
@@ -76,15 +76,16 @@ class Outputs:
 class Network(nn.Module, ABC):
     """A detector's network.
 
-    `terms` names every loss term of the step `main` that can occur and the batch key whose known rows it is averaged
-    over; the present ones depend on the settings.
+    `terms` names every loss term that can occur and the batch key whose known rows it is averaged over, `truth`
+    standing for the map that the settings chose.
     """
 
     terms: ClassVar[Mapping[str, str]]
+    truth = ""  # ssim, mask or hull; empty where no map is learnt
 
     @abstractmethod
     def forward(self, batch: Batch) -> Outputs:
-        """Run the network on a batch; in evaluation mode only `image` is read."""
+        """Run the network on a batch; only `image` must be in it."""
 
     @abstractmethod
     def loss(self, outputs: Outputs, batch: Batch, step: str = "main") -> dict[str, Tensor]:
@@ -96,7 +97,8 @@ class Network(nn.Module, ABC):
 
     def rows(self, batch: Batch, step: str = "main") -> dict[str, Tensor]:
         """Return how many rows each term of a step is averaged over, known from the batch alone."""
-        return {term: known_rows(batch[key].float()).sum() for term, key in self.terms.items() if key in batch}
+        keys = {term: self.truth if key == "truth" else key for term, key in self.terms.items()}
+        return {term: known_rows(batch[key].float()).sum() for term, key in keys.items() if key in batch}
 
     def probabilities(self, outputs: Outputs) -> Tensor:
         """Return class probabilities of shape (B, K), float32; real first."""

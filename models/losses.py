@@ -1,5 +1,7 @@
 """Losses that several detectors share; every mean is taken over the rows whose label is known."""
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -37,13 +39,13 @@ def mean_known(values: Tensor, known: Tensor) -> Tensor:
     return row.sum() / known.flatten(1).any(1).sum().clamp(min=1)
 
 
-def shrink(target: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Tensor:
+def shrink(target: Tensor, size: Sequence[int], mode: str = "bilinear") -> Tensor:
     """Resize a map with unknown (NaN) pixels to a coarser or finer grid, softly.
 
     Parameters
     ----------
     target : Tensor of shape (B, 1, H, W)
-    size : tuple of int
+    size : sequence of int
         Height and width.
     mode : {"bilinear", "area"}
         Anti-aliased bilinear, or the mean of the pixels under each cell.
@@ -54,14 +56,14 @@ def shrink(target: Tensor, size: tuple[int, int], mode: str = "bilinear") -> Ten
         The weighted mean of the known pixels under each cell, NaN where there is none.
     """
     target = target.float()
-    if target.shape[-2:] == torch.Size(size):
+    if tuple(target.shape[-2:]) == tuple(size):
         return target
     known = (~target.isnan()).float()
 
     def resize(values: Tensor) -> Tensor:
         if mode == "area":
-            return F.adaptive_avg_pool2d(values, size)
-        return F.interpolate(values, size, mode="bilinear", align_corners=False, antialias=True)
+            return F.adaptive_avg_pool2d(values, (size[0], size[1]))
+        return F.interpolate(values, (size[0], size[1]), mode="bilinear", align_corners=False, antialias=True)
 
     share = resize(known)
     return torch.where(share > 0, resize(target.nan_to_num()) / share, torch.nan)

@@ -128,7 +128,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training from fresh optimisers; the next phase begins with this one's best weights.
+    """A stretch of training from fresh optimisers, with a best checkpoint of its own.
+
+    The next phase begins with this one's best weights; the last one's best is the detector.
 
     Attributes
     ----------
@@ -178,6 +180,8 @@ class Plan:
         Degradations of every crop, in training and evaluation alike, written as for `--perturb`: `jpeg:60`, `mean:5`.
     compression, methods : str, tuple of str
         Rows used: those of one compression, fakes of some methods; empty means all.
+    blends : {"", "stored", "live"}
+        Where the sources `rr` and `fr` come from: no blends, the store's, or made anew for every batch.
     twin : str
         Compression of the twin that comes with every training row as `batch["twin"]`; empty: none.
     cam : str
@@ -198,6 +202,7 @@ class Plan:
     process: tuple[str, ...] = ()
     compression: str = ""
     methods: tuple[str, ...] = ()
+    blends: str = ""
     twin: str = ""
 
 

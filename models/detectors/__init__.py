@@ -3,9 +3,12 @@
 from collections.abc import Mapping
 
 from models.detector import Detector
+from models.detectors import anticompression, bigarts, grnet, locate, wavelet
 from pipeline.errors import ConfigError
 
-DETECTORS: Mapping[str, Detector] = {}
+DETECTORS: Mapping[str, Detector] = {
+    module.DETECTOR.name: module.DETECTOR for module in (wavelet, grnet, locate, anticompression, bigarts)
+}
 
 
 def find(name: str) -> Detector:

@@ -177,11 +177,11 @@ class Sum(nn.Module):
 class WaveletNetwork(Network):
     """The whole network; with `branches=1` its classification branch alone, whose logit then is the score."""
 
-    terms: ClassVar[Mapping[str, str]] = {"class": "label", "bilinear": "label", "segment": "map"}
+    terms: ClassVar[Mapping[str, str]] = {"class": "label", "bilinear": "label", "segment": "truth"}
 
     def __init__(self, settings: WaveletSettings, pretrained: bool) -> None:
         super().__init__()
-        self.settings = settings
+        self.settings, self.truth = settings, settings.truth
         self.normalise = Normalise()
         self.swd = StationaryWavelet(BASES[settings.basis], bands=settings.bands, norm=settings.swd_norm)
         self.classifier = Branch(settings, pretrained, self.swd.channels(), head=True)
@@ -220,13 +220,8 @@ class WaveletNetwork(Network):
         return {
             "class": class_loss(outputs.heads["class"], batch["label"]),
             "bilinear": self.settings.bilinear_weight * class_loss(outputs.logits, batch["label"]),
-            "segment": self.settings.segment_weight * pixel_bce(outputs.maps["segment"], batch[self.settings.truth]),
+            "segment": self.settings.segment_weight * pixel_bce(outputs.maps["segment"], batch[self.truth]),
         }
-
-    def rows(self, batch: Batch, step: str = "main") -> dict[str, Tensor]:
-        """Return how many rows each term is averaged over."""
-        truth = batch.get(self.settings.truth)
-        return super().rows(dict(batch) if truth is None else {**batch, "map": truth}, step)
 
     def probabilities(self, outputs: Outputs) -> Tensor:
         """Return (B, 2); with `score=pixels` the share of pixels whose probability exceeds 1/2 counts as fake's."""

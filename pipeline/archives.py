@@ -1,10 +1,15 @@
 """Folders of frames inside `.tar.gz` archives, addressed as `archive.tar.gz#folder`."""
 
 import functools
+import io
 import re
 import tarfile
 import zlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline import stills
 from pipeline.errors import DecodeError
@@ -43,15 +48,13 @@ def folders(archive: Path) -> list[str]:
     return sorted(found, key=natural)
 
 
-def images(archive: Path, folder: str) -> tuple[bytes, ...]:
+def images(path: Path) -> tuple[bytes, ...]:
     """Return the encoded images of one folder in an archive, in natural order of their names.
 
     Parameters
     ----------
-    archive : Path
-        A `.tar.gz` file.
-    folder : str
-        One of `folders(archive)`.
+    path : Path
+        `archive.tar.gz#folder`, the folder one of `folders(archive)`.
 
     Returns
     -------
@@ -63,6 +66,10 @@ def images(archive: Path, folder: str) -> tuple[bytes, ...]:
     DecodeError
         The archive cannot be read to its end, or holds no such folder.
     """
+    inside = split_path(path)
+    if inside is None:
+        raise DecodeError(f"{path} is in no archive.")
+    archive, folder = inside
     try:
         found = _unpacked(archive, archive.stat().st_mtime_ns).get(folder)
     except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
@@ -70,6 +77,34 @@ def images(archive: Path, folder: str) -> tuple[bytes, ...]:
     if found is None:
         raise DecodeError(f"{archive} holds no folder {folder} of images.")
     return found
+
+
+def measure(path: Path) -> tuple[int, int, int]:
+    """Return the number of frames of a folder in an archive and the width and height of the first.
+
+    Raises
+    ------
+    DecodeError
+        The archive cannot be read, holds no such folder, or its first frame is no image.
+    """
+    found = images(path)
+    height, width, _ = stills.load(path, io.BytesIO(found[0])).shape
+    return len(found), width, height
+
+
+def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Give the wanted frames of a folder in an archive, as `frames.read` does.
+
+    Raises
+    ------
+    DecodeError
+        A wanted frame does not exist or cannot be read; those before it have been given.
+    """
+    found = images(path)
+    for index in wanted:
+        if index >= len(found):
+            raise DecodeError(f"{path} has {len(found)} frames; frame {index} does not exist.")
+        yield index, stills.load(path, io.BytesIO(found[index]))
 
 
 @functools.lru_cache(maxsize=1)  # the sequences of one archive are read one after another

@@ -3,9 +3,15 @@
 import hashlib
 from pathlib import Path
 
+from pipeline import archives
+
 
 def sha256(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes, or of a folder's files with their names, in the order of the names."""
+    """Return the SHA-256 of a file's bytes, or of a folder's files with their names, in the order of the names.
+
+    A folder inside an archive has its archive's.
+    """
+    path = archives.file_of(path)
     if path.is_dir():
         total = hashlib.sha256()
         for file in sorted(file for file in path.rglob("*") if file.is_file()):

@@ -28,7 +28,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline import packets, stills
+from pipeline import archives, packets, stills
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.sampling import choose, subset
 from pipeline.stills import LOSSLESS_SUFFIXES, is_lossless, sha256
@@ -58,7 +58,7 @@ def probe(path: Path, deep: bool = False) -> Probe:
     Parameters
     ----------
     path : Path
-        A video, a still image or a folder of images.
+        A video, a still image or a folder of images, also one inside an archive (`archive.tar.gz#folder`).
     deep : bool
         Decode everything, to find damage that the packets do not show.
 
@@ -67,6 +67,8 @@ def probe(path: Path, deep: bool = False) -> Probe:
     DecodeError
         Nothing can be read: no such file, no video, not one frame.
     """
+    if archives.split_path(path):
+        return Probe(*archives.measure(path))
     if stills.is_still(path):
         files = stills.members(path)
         height, width, _ = stills.load(files[0]).shape
@@ -118,6 +120,8 @@ def read(
         raise ValueError(f"Wanted frames must be increasing indexes from 0, not {indexes[:5]}.")
     if not indexes:
         return iter(())
+    if archives.split_path(path):
+        return archives.read(path, indexes)
     if stills.is_still(path):
         return stills.read(path, indexes)
     return READERS[decoder](path, indexes)

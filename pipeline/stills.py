@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +56,17 @@ def members(path: Path) -> list[Path]:
     return sorted(images, key=_natural)
 
 
-def load(path: Path) -> NDArray[np.uint8]:
+def load(path: Path, content: BinaryIO | None = None) -> NDArray[np.uint8]:
     """Read one image, upright: the camera's orientation tag (EXIF) is applied, as players do.
 
     Transparency is dropped, grey becomes three equal channels, 16 bits become 8.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or what to call it.
+    content : binary stream, optional
+        Its bytes, where they are not in a file of their own.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def load(path: Path) -> NDArray[np.uint8]:
         The file is missing, no image, or damaged anywhere in its pixels.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(content or path) as image:
             upright = ImageOps.exif_transpose(image)
             if upright.mode.startswith("I;16"):
                 grey = (np.asarray(upright, np.uint16) >> 8).astype(np.uint8)

@@ -1,6 +1,8 @@
 """Folders of frames inside `.tar.gz` archives, addressed as `archive.tar.gz#folder`."""
 
+import contextlib
 import functools
+import gzip
 import io
 import re
 import tarfile
@@ -15,6 +17,7 @@ from pipeline import stills
 from pipeline.errors import DecodeError
 
 MARK = "#"
+BROKEN = (OSError, EOFError, tarfile.TarError, zlib.error)  # what reading a damaged archive raises
 
 
 def split_path(path: Path) -> tuple[Path, str] | None:
@@ -39,11 +42,11 @@ def folders(archive: Path) -> list[str]:
     """
     found = set()
     try:
-        with tarfile.open(archive, "r|gz") as members:
+        with _members(archive) as members:
             for member in members:
-                if member.isfile() and _is_image(member.name):
+                if _is_image(member):
                     found.add(_folder(member.name))
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+    except BROKEN as error:
         raise DecodeError(f"{archive} cannot be unpacked: {error}.") from error
     return sorted(found, key=natural)
 
@@ -72,7 +75,7 @@ def images(path: Path) -> tuple[bytes, ...]:
     archive, folder = inside
     try:
         found = _unpacked(archive, archive.stat().st_mtime_ns).get(folder)
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
+    except BROKEN as error:
         raise DecodeError(f"{archive} cannot be unpacked: {error}.") from error
     if found is None:
         raise DecodeError(f"{archive} holds no folder {folder} of images.")
@@ -111,12 +114,11 @@ def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.ui
 def _unpacked(archive: Path, modified: int) -> dict[str, tuple[bytes, ...]]:
     del modified  # part of the key alone
     found: dict[str, dict[str, bytes]] = {}
-    with tarfile.open(archive, "r|gz") as members:
+    with _members(archive) as members:
         for member in members:
-            if member.isfile() and _is_image(member.name):
-                content = members.extractfile(member)
-                if content is not None:
-                    found.setdefault(_folder(member.name), {})[member.name] = content.read()
+            content = members.extractfile(member) if _is_image(member) else None
+            if content is not None:
+                found.setdefault(_folder(member.name), {})[member.name] = content.read()
     return {folder: tuple(files[name] for name in sorted(files, key=natural)) for folder, files in found.items()}
 
 
@@ -129,6 +131,16 @@ def _folder(name: str) -> str:
     return str(PurePosixPath(name).parent)
 
 
-def _is_image(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in stills.SUFFIXES and not path.name.startswith(".")
+def _is_image(member: tarfile.TarInfo) -> bool:
+    path = PurePosixPath(member.name)
+    return member.isfile() and path.suffix.lower() in stills.SUFFIXES and not path.name.startswith(".")
+
+
+@contextlib.contextmanager
+def _members(archive: Path) -> Iterator[tarfile.TarFile]:
+    """Open an archive for one pass; one that is cut off raises, which tarfile's own streams hide."""
+    with gzip.open(archive) as stream:
+        with tarfile.open(fileobj=stream, mode="r|") as members:
+            yield members
+        while stream.read(1 << 20):  # to the end, where the checksum is
+            pass

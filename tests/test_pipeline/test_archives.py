@@ -52,7 +52,7 @@ def test_a_frame_too_far_comes_after_the_good_ones(packed: Path) -> None:
 
 def test_damaged_archives_are_one_sentence(packed: Path, tmp_path: Path) -> None:
     cut = tmp_path / "cut.tar.gz"
-    cut.write_bytes(packed.read_bytes()[:300])
+    cut.write_bytes(packed.read_bytes()[:-30])
     text = tmp_path / "text.tar.gz"
     text.write_text("not an archive")
     for path in (cut, text, tmp_path / "none.tar.gz"):

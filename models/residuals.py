@@ -90,7 +90,7 @@ class Residual(nn.Module):
         super().__init__()
         self.radius, self.epsilon, self.guide, self.gain = radius, epsilon, guide, gain
         self.extract = RESIDUALS[kind]() if kind in RESIDUALS else None
-        self.standardise = nn.BatchNorm2d(3, affine=False, momentum=None)
+        self.standardise = nn.BatchNorm2d(3, eps=1e-8, affine=False, momentum=None)  # its variance is near 1e-3
 
     def forward(self, image: Tensor) -> Tensor:
         """Return a standardised residual of the image's shape (B, 3, H, W)."""

@@ -62,6 +62,7 @@ def write_blends(
             return
         # rare: no distortion left a mask; the plan without these is as deterministic as the plan with them
         planned = [each for each in planned if each not in set(failed)]
+    store.delete_group(store.open_group(location, "r+"), store.BLENDS)  # what another recipe left there
 
 
 def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe: Recipe) -> list[Blend]:

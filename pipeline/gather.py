@@ -253,5 +253,13 @@ def _row(
         "box": box,
         "score": score,
         "alignment": match,
-        "landmarks": dlib.landmarks(crop, crops.to_crop(crops.rescale(detected, *sizes), box, settings)),
+        "landmarks": _landmarks(draft, crop, crops.to_crop(crops.rescale(detected, *sizes), box, settings)),
     }
+
+
+def _landmarks(draft: Draft, crop: Frame, detected: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Place the landmarks from the detection; in a picture that was a crop already, from one made now."""
+    if not draft.cropped:
+        return dlib.landmarks(crop, detected, draft.recipe.detection.detector)
+    found = dlib.detect(crop)
+    return dlib.landmarks(crop, found[0].box) if found else np.full((dlib.POINTS, 2), np.nan, dtype=np.float32)

@@ -9,8 +9,17 @@ from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
 from pipeline.pairs import Names, Table, assemble
 from pipeline.parts import Part, Reject
-from pipeline.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS
+from pipeline.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec
 from pipeline.versions import versions
+
+DECIDED_BY = {  # parts of the recipe, by array
+    "image": ("sampling", "detection", "cropping"),
+    "frame": ("sampling",),
+    "box": ("detection", "cropping"),
+    "score": ("detection",),
+    "alignment": ("cropping",),
+    "landmarks": ("detection", "cropping"),
+}
 
 
 def lay_out(
@@ -54,17 +63,21 @@ def lay_out(
     )
     size = settings["recipe"]["cropping"]["size"]
     lengths = {"sample": len(table), "y": size, "x": size, "channel": 3, "edge": 4, "point": 68, "xy": 2}
-    made_by = {name: settings["recipe"][name] for name in ("sampling", "detection", "cropping")}
-    store.add_array(group, IMAGE, lengths, chunking, parameters=made_by)
+    store.add_array(group, IMAGE, lengths, chunking, parameters=_parameters(IMAGE, settings))
     for spec in ROWS:
         meanings = {"flag_meanings": list(getattr(names, spec.name))} if hasattr(names, spec.name) else {}
-        store.add_array(group, spec, lengths, chunking, **meanings)
+        store.add_array(group, spec, lengths, chunking, parameters=_parameters(spec, settings), **meanings)
         if spec.name in table.columns:  # `label` waits for the SSIM labels
             store.write_column(group, spec.name, table.columns[spec.name])
     store.write_table(group, VIDEOS, _videos(table), chunking)
     store.write_table(store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset), chunking)
     group.attrs["laid_out"] = True
     return table
+
+
+def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those parts of the recipe that decide an array's values."""
+    return {name: settings["recipe"][name] for name in DECIDED_BY.get(spec.name, ())}
 
 
 def _videos(table: Table) -> dict[str, list[Any]]:

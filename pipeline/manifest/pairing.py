@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.paths import template_fields, usual_path
-from pipeline.manifest.records import REAL, Entry, Findings, Missing, Video
+from pipeline.manifest.records import COMPRESSIONS, REAL, Entry, Findings, Missing, Video
 
 
 def pair(
@@ -89,7 +89,8 @@ def _reason(fake: Entry, compressions: Mapping[str, Sequence[str]]) -> str:
     if not target:
         return "no real video is named for it"
     if others := compressions.get(target):
-        return f"its real video {target} is here as {', '.join(others)} but not as {fake.compression}"
+        here = ", ".join(sorted(others, key=COMPRESSIONS.index))
+        return f"its real video {target} is here as {here} but not as {fake.compression}"
     likely = [id_ for pattern in fake.targets if "*" in pattern for id_ in compressions if fnmatchcase(id_, pattern)]
     if likely:
         return f"several videos could be its real one: {', '.join(likely)}"
@@ -112,13 +113,14 @@ def _mask(
 
 def _video(entry: Entry, real: Entry | None, mask: str | None) -> Video:
     own = entry.role == "real"
+    shown = real or entry
     return Video(
         id=entry.id,
         path=entry.path,
         method=REAL if own else entry.method,
         compression=entry.compression,
         split=entry.split,
-        identity=(real.identity if real else entry.identity) or entry.id,
+        identity=shown.identity or shown.id,
         target=real.id if real else "",
         donor=entry.donor,
         mask=mask,

@@ -58,7 +58,10 @@ def perform(number: int, count: int, seed: int, only: Sequence[int] | None = Non
     points = track(number, count, seed)
     chosen = list(range(count) if only is None else only)
     drawn = (_drawn(number, texture, behind, motion, points, i, seed) for i in chosen)
-    frames = [_exposed(picture, motion, i, np.random.default_rng([seed, 5, number, i])) for i, picture in zip(chosen, drawn, strict=True)]
+    frames = [
+        _exposed(picture, motion, i, np.random.default_rng([seed, 5, number, i]))
+        for i, picture in zip(chosen, drawn, strict=True)
+    ]
     return Performance(np.stack(frames), points[chosen])
 
 
@@ -83,7 +86,7 @@ def _drawn(
     layer = cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT).astype(np.float32)
     mouth_darkened = _mouth(layer[..., :3], points[frame])
     weight = layer[..., 3:] / np.float32(255)
-    return behind + weight * (mouth_darkened - behind)
+    return np.asarray(behind + weight * (mouth_darkened - behind), np.float32)
 
 
 def _mouth(colour: NDArray[np.float32], points: Points) -> NDArray[np.float32]:
@@ -106,6 +109,8 @@ def _exposed(picture: NDArray[np.float32], motion: Motion, frame: int, rng: np.r
     """Add light and the sensor's noise."""
     ramp = np.linspace(-0.5, 0.5, SIDE, dtype=np.float32)[None, :, None] * np.float32(motion.slope[frame])
     grey = rng.standard_normal((SIDE, SIDE, 1), dtype=np.float32) * np.float32(NOISE[0])
-    tint = cv2.resize(rng.standard_normal((SIDE // 2, SIDE // 2, 3), dtype=np.float32), (SIDE, SIDE)) * np.float32(NOISE[1])
+    tint = cv2.resize(rng.standard_normal((SIDE // 2, SIDE // 2, 3), dtype=np.float32), (SIDE, SIDE)) * np.float32(
+        NOISE[1]
+    )
     lit = picture * np.float32(motion.gain[frame]) + ramp + grey + tint
-    return np.clip(np.rint(lit), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(lit), 0, 255), np.uint8)

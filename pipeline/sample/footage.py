@@ -28,7 +28,6 @@ class Clip:
     indexes: tuple[int, ...]
     size: tuple[int, int]  # width and height after scaling, even
     landmarks: NDArray[np.float32]  # (frames, 68, 2), scaled pixels
-    rate: float = 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +85,7 @@ def _scaled(frame: Image) -> Image:
     size = (max(2, 2 * round(width * ratio / 2)), max(2, 2 * round(height * ratio / 2)))
     if size == (width, height):
         return frame
-    return cv2.resize(frame, size, interpolation=cv2.INTER_AREA).astype(np.uint8)
+    return np.asarray(cv2.resize(frame, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _follow(pictures: list[Image]) -> list[Points | None]:
@@ -98,7 +97,9 @@ def _follow(pictures: list[Image]) -> list[Points | None]:
 
 def _landmarks(picture: Image, last: Points | None) -> Points | None:
     """Return the landmarks of the face nearest to the last one, or of the largest."""
-    detected = faces.detect(picture, min_face=80) or faces.detect(picture, min_face=40)  # twice the size costs four times the time
+    detected = faces.detect(picture, min_face=80) or faces.detect(
+        picture, min_face=40
+    )  # twice the size costs four times the time
     if not detected:
         return None
     boxes = np.stack([face.box for face in detected])
@@ -133,4 +134,4 @@ def _steady(points: Points) -> NDArray[np.float32]:
     padded = np.pad(points, ((reach, reach), (0, 0), (0, 0)), mode="edge")
     smooth = sum(weight * padded[i : i + len(points)] for i, weight in enumerate(kernel / kernel.sum()))
     share = np.where(np.arange(68) >= 36, 0.5, 1.0)[None, :, None]
-    return (points + share * (smooth - points)).astype(np.float32)
+    return np.asarray(points + share * (smooth - points), np.float32)

@@ -10,6 +10,7 @@ from pipeline.sample.geometry import Image, Points, disc, polygon, warp
 
 Picture = NDArray[np.float32]
 
+BROW_POINTS = [17, 18, 20, 21, 23, 25, 26]
 VISIBLE = 7.0  # grey levels: what changed by less is nobody's forgery and goes back to the real pixels
 FOREHEAD = 0.13  # of the distance from brows to chin, above the brows
 
@@ -108,12 +109,12 @@ def settle(frame: Image, where: Shot, forged: Forged) -> tuple[Image, Image]:
 def brow_line(points: Points) -> Points:
     """Return seven points across the forehead, `FOREHEAD` above the brows."""
     up = (points[17:27].mean(axis=0) - points[8]) * FOREHEAD
-    return points[[17, 18, 20, 21, 23, 25, 26]] + up
+    return np.asarray(points[BROW_POINTS] + up)
 
 
 def face(where: Shot, forehead: float = 1.0) -> Image:
     """Return the mask of the face: hull of the landmarks and a share of the forehead."""
-    brows = where.points[[17, 18, 20, 21, 23, 25, 26]]
+    brows = where.points[BROW_POINTS]
     top = brows + forehead * (brow_line(where.points) - brows)
     return polygon(np.concatenate([where.points, top]), where.shape)
 
@@ -130,7 +131,7 @@ def match_colour(pixels: Image, like: Image, mask: Image, strength: float = 1.0)
     ratio = np.clip(new_spread / np.maximum(spread, 1.0), 0.5, 2.0)
     factor = (1 + strength * (ratio - 1)).astype(np.float32)
     offset = (strength * (new_mean - mean * ratio)).astype(np.float32)
-    return np.clip(pixels * factor + offset, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(pixels * factor + offset, 0, 255), np.float32)
 
 
 def _visible(fake: Image, real: Image) -> Image:
@@ -145,11 +146,11 @@ def _visible(fake: Image, real: Image) -> Image:
         return np.zeros_like(seen)
     largest = (labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))).astype(np.uint8)
     outlines, _ = cv2.findContours(largest, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    return cv2.drawContours(largest, outlines, -1, 1, cv2.FILLED).astype(np.uint8)
+    return np.asarray(cv2.drawContours(largest, outlines, -1, 1, cv2.FILLED), np.uint8)
 
 
 def _whole_blocks(mask: Image) -> Image:
     height, width = mask.shape
     rows = mask[0::2] | mask[1::2]
     blocks = rows[:, 0::2] | rows[:, 1::2]
-    return cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST).astype(np.uint8)
+    return np.asarray(cv2.resize(blocks, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)

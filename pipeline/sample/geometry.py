@@ -57,7 +57,7 @@ def spline_maps(there: Points, here: Points, shape: tuple[int, int]) -> tuple[ND
 def warp(image: Image, here: Points, there: Points, shape: tuple[int, int]) -> Image:
     """Move a picture's pixels so that what lies at `here` comes to lie at `there`; its border is repeated outwards."""
     x, y = spline_maps(there, here, shape)
-    return cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE).astype(np.uint8)
+    return np.asarray(cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
 def frame_anchors(shape: tuple[int, int], per_side: int = 4) -> Points:
@@ -80,23 +80,24 @@ def polygon(points: Points, shape: tuple[int, int]) -> Image:
 def soften(mask: Image, pixels: float) -> NDArray[np.float32]:
     """Return a mask as weights that rise from 0 at its outline to 1 that many pixels inside; 0 outside it."""
     if pixels <= 0:
-        return mask.astype(np.float32)
+        return np.asarray(mask, np.float32)
     depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
-    return np.minimum(depth / np.float32(pixels), 1).astype(np.float32)
+    return np.asarray(np.minimum(depth / np.float32(pixels), 1), np.float32)
 
 
 def disc(side: int) -> Image:
     """Return a round structuring element."""
-    return cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)).astype(np.uint8)
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side)), np.uint8)
 
 
 def _kernel(points: NDArray[np.floating], control: NDArray[np.floating]) -> NDArray[np.floating]:
     squared = np.square(points[:, None, 0] - control[None, :, 0]) + np.square(points[:, None, 1] - control[None, :, 1])
-    return squared * np.log(np.maximum(squared, squared.dtype.type(1e-12)))
+    return np.asarray(squared * np.log(np.maximum(squared, squared.dtype.type(1e-12))))
 
 
 def _between(coarse: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
     # Nodes lie on multiples of GRID; cv2.resize would centre them on cells, so the affine map is given outright.
     step = np.array([[1 / GRID, 0, 0], [0, 1 / GRID, 0]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    return cv2.warpAffine(coarse, step, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    fine = cv2.warpAffine(coarse, step, (width, height), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(fine, np.float32)

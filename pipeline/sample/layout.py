@@ -5,6 +5,8 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.errors import WriteError
+
 CRF = {"raw": 0, "c23": 23, "c40": 40}
 SHARE = 0.2  # of the pairs for validation, and as many for the test
 
@@ -55,8 +57,17 @@ def divide(names: Sequence[str]) -> dict[str, list[str]]:
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file that is there whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Write a JSON file that is there whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        The folder cannot be made or written.
+    """
     part = path.with_name(f".{path.name}.part")
-    part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise WriteError(f"{path} cannot be written: {error.strerror}.") from error

@@ -101,9 +101,11 @@ def make_sample(
         raise ConfigError("Portraits are donors for real clips; give a folder of clips with them.")
     if not 2 <= people <= PEOPLE or people % 2:
         raise ConfigError(f"The photograph gives an even number of people from 2 to {PEOPLE}, not {people}.")
-    settings = marker.settings(seed, frames, people, _listed(videos, VIDEO_SUFFIXES), _listed(portraits, IMAGE_SUFFIXES))
-    if (summary := marker.start(root, settings)) is not None:
-        return Summary(**{**summary, "written": 0, "left_out": tuple(summary["left_out"])})
+    settings = marker.settings(
+        seed, frames, people, _listed(videos, VIDEO_SUFFIXES), _listed(portraits, IMAGE_SUFFIXES)
+    )
+    if (made := marker.start(root, settings)) is not None:
+        return Summary(made["identities"], made["fakes"], 0, tuple(made["left_out"]))
     left_out: list[str] = []
     if videos is None:
         sources: dict[str, Source] = {f"{i:03d}": Drawn(i, frames, seed) for i in range(people)}
@@ -155,7 +157,10 @@ def _cast(
 
 def _surveyed(survey: Callable[[Path], Any], paths: Sequence[Path], run_all: RunAll, left_out: list[str]) -> list[Any]:
     outcomes = sorted(run_all(survey, [(path,) for path in paths]), key=lambda outcome: outcome.number)
-    results = [outcome.value if not outcome.failure else f"{paths[outcome.number].name} {outcome.failure}." for outcome in outcomes]
+    results = [
+        outcome.value if not outcome.failure else f"{paths[outcome.number].name} {outcome.failure}."
+        for outcome in outcomes
+    ]
     left_out += [result for result in results if isinstance(result, str)]
     return [result for result in results if isinstance(result, Clip | Still)]
 

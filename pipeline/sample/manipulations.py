@@ -14,10 +14,10 @@ LATTICE = 8  # pixels between the dots a transposed convolution leaves
 
 # Grey levels added to R, G, B: a generator's colours are never quite the camera's.
 CASTS = {
-    "Warp": (4.0, -5.0, -6.0),
-    "Patch": (11.0, 4.0, -9.0),
-    "Expression": (12.0, 5.0, -4.0),
-    "Rerender": (-9.0, 3.0, 11.0),
+    "Warp": np.array([4, -5, -6], np.float32),
+    "Patch": np.array([11, 4, -9], np.float32),
+    "Expression": np.array([12, 5, -4], np.float32),
+    "Rerender": np.array([-9, 3, 11], np.float32),
 }
 
 
@@ -30,7 +30,7 @@ def warp(where: Shot) -> Forged:
     """
     mask = cv2.erode(face(where, 0.55), disc(5))
     swapped = match_colour(where.donor, where.target, mask, 0.8)
-    swapped = cv2.GaussianBlur(swapped, (0, 0), 0.9) + np.float32(CASTS["Warp"])
+    swapped = cv2.GaussianBlur(swapped, (0, 0), 0.9) + CASTS["Warp"]
     pasted = np.clip(swapped, 0, 255).astype(np.uint8)
     left, top, width, height = cv2.boundingRect(mask)
     edged = mask.copy()
@@ -49,10 +49,12 @@ def patch(where: Shot) -> Forged:
     scene = where.target + inside * (swapped - where.target)
     small = cv2.resize(scene[top : top + height, left : left + width], (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     synthetic = where.target.astype(np.float32)
-    synthetic[top : top + height, left : left + width] = cv2.resize(_few_components(small), (width, height), interpolation=cv2.INTER_CUBIC)
+    synthetic[top : top + height, left : left + width] = cv2.resize(
+        _few_components(small), (width, height), interpolation=cv2.INTER_CUBIC
+    )
     rectangle = np.zeros(where.shape, np.uint8)
     rectangle[top : top + height, left : left + width] = 1
-    return Forged(np.clip(synthetic + np.float32(CASTS["Patch"]), 0, 255), soften(rectangle, 3.0), exact=True)
+    return Forged(np.clip(synthetic + CASTS["Patch"], 0, 255), soften(rectangle, 3.0), exact=True)
 
 
 def expression(where: Shot) -> Forged:
@@ -65,11 +67,11 @@ def expression(where: Shot) -> Forged:
     _open_mouth(acted, moved[60:68], where.points[60:68])
     acted += 0.9 * (acted - cv2.GaussianBlur(acted, (0, 0), 2.0))
     region = _mouth_and_eyes(where, moved)
-    return Forged(np.clip(acted + np.float32(CASTS["Expression"]), 0, 255), soften(region, 3.0), exact=True)
+    return Forged(np.clip(acted + CASTS["Expression"], 0, 255), soften(region, 3.0), exact=True)
 
 
 def rerender(where: Shot) -> Forged:
-    """Render the whole face anew, halfway to the donor's: smoothed, sharpened, with a transposed convolution's lattice."""
+    """Render the whole face anew, halfway to the donor's: smoothed, sharpened, with an upsampling's lattice."""
     whole = face(where, 1.0)
     swapped = match_colour(where.donor, where.target, whole)
     half = (0.5 * where.target + 0.5 * swapped).astype(np.float32)
@@ -81,7 +83,7 @@ def rerender(where: Shot) -> Forged:
     y, x = np.indices(where.shape, dtype=np.float32)
     turn = np.float32(2 * np.pi / LATTICE)
     large += 4 * (np.cos(turn * x) * np.cos(turn * y))[..., None].astype(np.float32)
-    return Forged(np.clip(large + np.float32(CASTS["Rerender"]), 0, 255), soften(whole, 3.0), exact=True)
+    return Forged(np.clip(large + CASTS["Rerender"], 0, 255), soften(whole, 3.0), exact=True)
 
 
 MANIPULATIONS: dict[str, Callable[[Shot], Forged]] = {
@@ -97,7 +99,7 @@ def _few_components(small: Picture) -> Picture:
     mean = small.mean(axis=(0, 1))
     rows = (small - mean).reshape(small.shape[0], -1)
     left, sizes, right = np.linalg.svd(rows, full_matrices=False)
-    return ((left[:, :RANK] * sizes[:RANK]) @ right[:RANK]).reshape(small.shape).astype(np.float32) + mean
+    return np.asarray(((left[:, :RANK] * sizes[:RANK]) @ right[:RANK]).reshape(small.shape) + mean, np.float32)
 
 
 def _expressed(points: Points, driver: Points) -> Points:
@@ -117,7 +119,7 @@ def _expressed(points: Points, driver: Points) -> Points:
     for top, bottom in ((37, 41), (38, 40), (43, 47), (44, 46)):
         lid = points[bottom] - points[top]
         opened = np.linalg.norm(driver[bottom] - driver[top]) / np.linalg.norm(driver[8] - driver[27]) * face_height
-        closing = 1 - opened / max(float(np.linalg.norm(lid)), 1e-6)
+        closing = float(1 - opened / max(float(np.linalg.norm(lid)), 1e-6))
         closing = closing if abs(closing) > 0.25 else 0.35
         moved[top] += float(np.clip(closing, -0.5, 0.85)) * lid
     return moved
@@ -149,4 +151,4 @@ def _mouth_and_eyes(where: Shot, moved: Points) -> Image:
     mouth = np.concatenate([both[48:60], both[68 + 48 : 68 + 60]])
     region = cv2.dilate(polygon(eyes, where.shape) | polygon(mouth, where.shape), reach)
     nose = polygon(np.concatenate([where.points[[27, 31, 35, 50, 52]], where.points[[39, 42]]]), where.shape)
-    return (region | nose).astype(np.uint8)
+    return np.asarray(region | nose, np.uint8)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import differences
-from pipeline.errors import ConfigError, WriteError
+from pipeline.errors import ConfigError
 from pipeline.sample.layout import CRF, write_json
 from pipeline.sample.manipulations import MANIPULATIONS
 
@@ -47,22 +47,17 @@ def start(root: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise ConfigError(f"{path} cannot be read; delete {root} or choose another folder.") from error
         if changed := differences(made, wanted):
-            raise ConfigError(f"{root} holds a sample made with other settings: {', '.join(changed)}. Choose another folder, or delete it.")
+            raise ConfigError(
+                f"{root} holds a sample made with other settings: {', '.join(changed)}. Choose another folder."
+            )
         return dict(summary) if summary else None
     if root.is_dir() and any(root.iterdir()):
         raise ConfigError(f"{root} is not empty and holds no sample; choose another folder.")
-    _write(path, {"settings": wanted, "summary": None})
+    write_json(path, {"settings": wanted, "summary": None})
     return None
 
 
 def finish(root: Path, made: dict[str, Any], identities: int, fakes: int, left_out: Sequence[str]) -> None:
     """Note that a sample is complete."""
     summary = {"identities": identities, "fakes": fakes, "left_out": list(left_out)}
-    _write(root / NAME, {"settings": made, "summary": summary})
-
-
-def _write(path: Path, value: object) -> None:
-    try:
-        write_json(path, value)
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}.") from error
+    write_json(root / NAME, {"settings": made, "summary": summary})

@@ -87,7 +87,7 @@ def posed(points: Points, depth: Curve, motion: Motion, frame: int) -> Points:
         now[first], now[second] = c * now[first] + s * now[second], c * now[second] - s * now[first]
         x, y, z = now["x"], now["y"], now["z"]
     near = motion.scale[frame] * PERSPECTIVE / (PERSPECTIVE - z)
-    return np.stack([x * near, y * near], axis=1) + CENTRE + motion.shift[frame]
+    return np.asarray(np.stack([x * near, y * near], axis=1) + CENTRE + motion.shift[frame])
 
 
 def depths(points: Points) -> Curve:
@@ -97,7 +97,7 @@ def depths(points: Points) -> Curve:
     if len(points) >= 68:
         depth[27:31] += [3, 7, 11, 15]
         depth[31:36] += [5, 8, 10, 8, 5]
-    return depth
+    return np.asarray(depth)
 
 
 def _wander(rng: np.random.Generator, time: Curve, size: float) -> Curve:
@@ -105,7 +105,7 @@ def _wander(rng: np.random.Generator, time: Curve, size: float) -> Curve:
     rates, phases = rng.uniform(0.15, 0.9, 3), rng.uniform(0, 2 * np.pi, 3)
     shares = rng.uniform(0.3, 1.0, 3) / np.array([1.0, 1.5, 2.5])
     waves = np.sin(2 * np.pi * rates * time[:, None] + phases)
-    return size * (waves @ shares) / shares.sum()
+    return np.asarray(size * (waves @ shares) / shares.sum())
 
 
 def _speech(rng: np.random.Generator, time: Curve) -> Curve:
@@ -113,11 +113,11 @@ def _speech(rng: np.random.Generator, time: Curve) -> Curve:
     rate, phase = rng.uniform(2.4, 3.6), rng.uniform(0, 2 * np.pi)
     syllables = 0.5 + 0.5 * np.sin(2 * np.pi * rate * time + phase + 0.8 * np.sin(2 * np.pi * 0.7 * time + phase))
     loud = np.clip(0.55 + 0.6 * np.sin(2 * np.pi * rng.uniform(0.3, 0.6) * time + rng.uniform(0, 2 * np.pi)), 0.1, 1)
-    return np.clip(0.12 + rng.uniform(0.6, 0.9) * syllables * loud, 0, 1)
+    return np.asarray(np.clip(0.12 + rng.uniform(0.6, 0.9) * syllables * loud, 0, 1))
 
 
 def _blinks(rng: np.random.Generator, time: Curve) -> Curve:
     """Close the eyes for about a fifth of a second, every one to two seconds."""
     starts = rng.uniform(0.2, 0.9) + np.cumsum(np.concatenate([[0], rng.uniform(0.9, 1.8, 40)]))
     waves = np.exp(-np.square((time[:, None] - starts) / 0.065))
-    return np.clip(0.08 + waves.max(axis=1), 0, 1)
+    return np.asarray(np.clip(0.08 + waves.max(axis=1), 0, 1))

@@ -79,18 +79,23 @@ def _person(photo: Image) -> Image:
     for value, corners in outline.items():
         cv2.fillPoly(guess, [np.array(corners, np.int32) - [LEFT, TOP]], int(value))
     face = landmarks() - [LEFT, TOP]
-    guess[polygon(face, guess.shape) == 1] = cv2.GC_FGD
-    for corners in ([(180, 60), (270, 60), (270, 40), (225, 25), (185, 45)], [(150, 200), (300, 230), (320, 299), (90, 299)],
-                    [(195, 170), (250, 170), (260, 250), (170, 250)]):  # fmt: skip
+    guess[polygon(face, (HEIGHT, WIDTH)) == 1] = cv2.GC_FGD
+    surely = (
+        [(180, 60), (270, 60), (270, 40), (225, 25), (185, 45)],
+        [(150, 200), (300, 230), (320, 299), (90, 299)],
+        [(195, 170), (250, 170), (260, 250), (170, 250)],
+    )
+    for corners in surely:
         cv2.fillPoly(guess, [np.array(corners, np.int32) - [LEFT, TOP]], int(cv2.GC_FGD))
     cv2.setRNGSeed(0)
-    cv2.grabCut(np.ascontiguousarray(photo[..., ::-1]), guess, None, np.zeros((1, 65)), np.zeros((1, 65)), 5, cv2.GC_INIT_WITH_MASK)
+    models = np.zeros((1, 65)), np.zeros((1, 65))
+    cv2.grabCut(np.ascontiguousarray(photo[..., ::-1]), guess, None, *models, 5, cv2.GC_INIT_WITH_MASK)
     cut = ((guess == cv2.GC_FGD) | (guess == cv2.GC_PR_FGD)).astype(np.uint8)
     cut = cv2.morphologyEx(cut, cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cut)
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     holes = cv2.connectedComponents((labels != largest).astype(np.uint8))[1]
-    return (holes != holes[0, 0]).astype(np.uint8) | (labels == largest).astype(np.uint8)
+    return np.asarray((holes != holes[0, 0]) | (labels == largest), np.uint8)
 
 
 def _hair_and_skin(large: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -111,7 +116,7 @@ def _hair_and_skin(large: Image) -> tuple[NDArray[np.float32], NDArray[np.float3
     skin = ((1 - below) * likely + below * bright) * cv2.GaussianBlur(neck.astype(np.float32), (0, 0), 2)
     skin = np.maximum(skin, sure)
     hair = (1 - skin) * (1 - np.clip((row - 132) / 8, 0, 1))
-    return hair.astype(np.float32), skin.astype(np.float32)
+    return np.asarray(hair, np.float32), np.asarray(skin, np.float32)
 
 
 def _likeness(lab: NDArray[np.float32], region: Image) -> NDArray[np.float32]:
@@ -122,7 +127,7 @@ def _likeness(lab: NDArray[np.float32], region: Image) -> NDArray[np.float32]:
     spread = np.cov(colours.T) + 9 * np.eye(3)
     offset = lab - colours.mean(axis=0)
     distance = np.einsum("yxi,ij,yxj->yx", offset, np.linalg.inv(spread), offset)
-    return (-0.5 * (distance + np.log(np.linalg.det(spread)))).astype(np.float32)
+    return np.asarray(-0.5 * (distance + np.log(np.linalg.det(spread))), np.float32)
 
 
 def _outwards(colour: Image, person: NDArray[np.float32]) -> Image:
@@ -135,4 +140,6 @@ def _outwards(colour: Image, person: NDArray[np.float32]) -> Image:
         spread += share * cv2.GaussianBlur(filled * sure[..., None], (0, 0), sigma)
         weight += share * cv2.GaussianBlur(sure, (0, 0), sigma)
     keep = np.clip(person, 0, 1)[..., None] ** 2
-    return np.clip(keep * filled + (1 - keep) * spread / np.maximum(weight, 1e-9)[..., None], 0, 255).astype(np.uint8)
+    return np.asarray(
+        np.clip(keep * filled + (1 - keep) * spread / np.maximum(weight, 1e-9)[..., None], 0, 255), np.uint8
+    )

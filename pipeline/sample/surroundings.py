@@ -24,12 +24,12 @@ def surroundings(number: int, shape: tuple[int, int], seed: int) -> Picture:
     picture = KINDS[number % len(KINDS)](rng, shape, hue)
     picture = cv2.GaussianBlur(picture, (0, 0), float(rng.uniform(1.5, 4.0)))
     grain = cv2.GaussianBlur(rng.standard_normal(shape, dtype=np.float32), (0, 0), 1.5)
-    return np.clip(picture + 5 * grain[..., None] / grain.std() * 0.4, 0, 255).astype(np.float32)
+    return np.asarray(np.clip(picture + 5 * grain[..., None] / grain.std() * 0.4, 0, 255), np.float32)
 
 
 def _colour(hue: float, saturation: float, value: float) -> Picture:
     hsv = np.array([[[360 * (hue % 1), np.clip(saturation, 0, 1), np.clip(value, 0, 1)]]], np.float32)
-    return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255).astype(np.float32)
+    return np.asarray(cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)[0, 0] * 255, np.float32)
 
 
 def _slope(shape: tuple[int, int], one: Picture, other: Picture, angle: float) -> Picture:
@@ -37,7 +37,7 @@ def _slope(shape: tuple[int, int], one: Picture, other: Picture, angle: float) -
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     along = np.cos(angle) * x / width + np.sin(angle) * y / height
     along = (along - along.min()) / (along.max() - along.min())
-    return (one * (1 - along[..., None]) + other * along[..., None]).astype(np.float32)
+    return np.asarray(one * (1 - along[..., None]) + other * along[..., None], np.float32)
 
 
 def _clouds(rng: np.random.Generator, shape: tuple[int, int], hue: float) -> Picture:
@@ -47,7 +47,7 @@ def _clouds(rng: np.random.Generator, shape: tuple[int, int], hue: float) -> Pic
         total += noise / noise.std() * np.float32(np.sqrt(sigma))
     weight = 1 / (1 + np.exp(-total[..., None] / 6))
     one, other = _colour(hue, 0.3, 0.75), _colour(hue + 0.15, 0.4, 0.4)
-    return (one * weight + other * (1 - weight)).astype(np.float32)
+    return np.asarray(one * weight + other * (1 - weight), np.float32)
 
 
 def _wall(rng: np.random.Generator, shape: tuple[int, int], hue: float) -> Picture:
@@ -65,7 +65,7 @@ def _curtain(rng: np.random.Generator, shape: tuple[int, int], hue: float) -> Pi
     x = np.arange(shape[1], dtype=np.float32)
     folds = np.sin(x / rng.uniform(5, 10) + 3 * np.sin(x / rng.uniform(30, 60)))
     light = (0.65 + 0.25 * folds).astype(np.float32)[None, :, None]
-    return (_slope(shape, _colour(hue, 0.55, 0.8), _colour(hue, 0.7, 0.5), np.pi / 2) * light).astype(np.float32)
+    return np.asarray(_slope(shape, _colour(hue, 0.55, 0.8), _colour(hue, 0.7, 0.5), np.pi / 2) * light, np.float32)
 
 
 def _shelves(rng: np.random.Generator, shape: tuple[int, int], hue: float) -> Picture:

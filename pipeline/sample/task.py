@@ -11,6 +11,7 @@ from pipeline.encode import write_video
 from pipeline.sample.actor import RATE, Performance, perform, track
 from pipeline.sample.footage import Clip, Still, load_clip, load_still
 from pipeline.sample.forgery import Donor, Shot, settle, shoot
+from pipeline.sample.geometry import Points
 from pipeline.sample.layout import CRF, fake_path, mask_path, real_path
 from pipeline.sample.manipulations import MANIPULATIONS
 
@@ -53,28 +54,33 @@ def make_target(task: Task) -> int:
     if not pending and all(path.exists() for path in reals.values()):
         return 0
     target = _performance(task.target)
-    rate = task.target.rate if isinstance(task.target, Clip) else RATE
-    written = _write_all(reals, target.frames, rate)
+    written = _write_all(reals, target.frames)
     shots: dict[str, list[Shot]] = {}
     for name, source, method in pending:
         if name not in shots:
             shots = {name: _shots(target, _donor(source))}  # one donor at a time: shots are large
         fakes, masks = _forge(target, shots[name], method)
         mask = task.root / mask_path(method, task.name, name)
-        written += _write_all({c: task.root / fake_path(method, task.name, name, c) for c in CRF}, fakes, rate)
+        written += _write_all({c: task.root / fake_path(method, task.name, name, c) for c in CRF}, fakes)
         if not mask.exists():
-            mask.parent.mkdir(parents=True, exist_ok=True)
-            write_video(mask, _as_frames(masks), fps=rate, crf=CRF["raw"], preset=PRESETS["raw"])
+            write_video(mask, _as_frames(masks), fps=RATE, crf=CRF["raw"], preset=PRESETS["raw"])
             written += 1
     return written
 
 
 def _shots(target: Performance, donor: Donor) -> list[Shot]:
-    return [shoot(frame, points, donor, i) for i, (frame, points) in enumerate(zip(target.frames, target.landmarks, strict=True))]
+    return [
+        shoot(frame, points, donor, i)
+        for i, (frame, points) in enumerate(zip(target.frames, target.landmarks, strict=True))
+    ]
 
 
-def _forge(target: Performance, shots: list[Shot], method: str) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
-    settled = [settle(frame, shot, MANIPULATIONS[method](shot)) for frame, shot in zip(target.frames, shots, strict=True)]
+def _forge(
+    target: Performance, shots: list[Shot], method: str
+) -> tuple[list[NDArray[np.uint8]], list[NDArray[np.uint8]]]:
+    settled = [
+        settle(frame, shot, MANIPULATIONS[method](shot)) for frame, shot in zip(target.frames, shots, strict=True)
+    ]
     return [fake for fake, _ in settled], [mask for _, mask in settled]
 
 
@@ -85,27 +91,40 @@ def _performance(source: Source) -> Performance:
 
 
 def _donor(source: Source | Still) -> Donor:
-    """Take the donor's picture from the frame whose eyes are widest open."""
+    """Take the donor's picture from the frame in which it is most itself."""
     if isinstance(source, Still):
         image, points = load_still(source)
         return Donor(image, points, points[None])
-    points = track(source.number, source.frames, source.seed) if isinstance(source, Drawn) else source.landmarks
-    opening = np.linalg.norm(points[:, [37, 38, 43, 44]] - points[:, [41, 40, 47, 46]], axis=2).mean(axis=1)
-    best = int(np.argmax(opening / np.linalg.norm(points[:, 8] - points[:, 27], axis=1)))
+    if isinstance(source, Drawn):
+        points = track(source.number, source.frames, source.seed)
+    else:
+        points = source.landmarks.astype(np.float64)
+    best = _best_frame(points)
     return Donor(_picture(source, best), points[best], points)
+
+
+def _best_frame(points: Points) -> int:
+    """Choose, among the half of the frames with the wider eyes, the one whose landmarks are most like their median.
+
+    A hand before the face, a blink or a turned head is seen in the landmarks, which then are unlike all others.
+    """
+    centred = points - points.mean(axis=1, keepdims=True)
+    centred = centred / np.linalg.norm(centred, axis=(1, 2), keepdims=True)
+    opening = np.linalg.norm(centred[:, [37, 38, 43, 44]] - centred[:, [41, 40, 47, 46]], axis=2).mean(axis=1)
+    unlike = np.linalg.norm(centred - np.median(centred, axis=0), axis=(1, 2))
+    return int(np.argmin(np.where(opening >= np.median(opening), unlike, np.inf)))
 
 
 def _picture(source: Source, frame: int) -> NDArray[np.uint8]:
     if isinstance(source, Clip):
-        return load_clip(source, [frame]).frames[0]
-    return perform(source.number, source.frames, source.seed, [frame]).frames[0]
+        return np.asarray(load_clip(source, [frame]).frames[0])
+    return np.asarray(perform(source.number, source.frames, source.seed, [frame]).frames[0])
 
 
-def _write_all(paths: dict[str, Path], frames: NDArray[np.uint8] | list[NDArray[np.uint8]], rate: float) -> int:
+def _write_all(paths: dict[str, Path], frames: NDArray[np.uint8] | list[NDArray[np.uint8]]) -> int:
     missing = {compression: path for compression, path in paths.items() if not path.exists()}
     for compression, path in missing.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_video(path, iter(frames), fps=rate, crf=CRF[compression], preset=PRESETS[compression])
+        write_video(path, iter(frames), fps=RATE, crf=CRF[compression], preset=PRESETS[compression])
     return len(missing)
 
 

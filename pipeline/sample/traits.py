@@ -23,7 +23,14 @@ BODY = (
 )  # fmt: skip
 
 # CIE Lab (L of 100) of the skin's median, and how much of the photograph's contrast is kept
-SKIN = ((78, 13, 17, 1.0), (45, 14, 20, 0.95), (66, 17, 25, 1.1), (36, 11, 14, 0.85), (84, 9, 11, 0.85), (56, 18, 27, 1.1))
+SKIN = (
+    (78, 13, 17, 1.0),
+    (45, 14, 20, 0.95),
+    (66, 17, 25, 1.1),
+    (36, 11, 14, 0.85),
+    (84, 9, 11, 0.85),
+    (56, 18, 27, 1.1),
+)
 # ... of the hair; the last is a shaved head: None takes the skin's colour
 HAIR = (
     (12, 1, 1, 0.7), (72, 6, 34, 1.1), (38, 30, 32, 1.1), (62, 0, 1, 1.1), (24, 9, 12, 0.9), (88, 0, 3, 0.7), None,
@@ -95,7 +102,7 @@ NOSE, MOUTH = (225.0, 129.0), (223.0, 145.0)
 
 def _around(points: Points, centre: tuple[float, float], reach: tuple[float, float]) -> NDArray[np.float64]:
     offset = (points - centre) / reach
-    return np.exp(-np.square(offset).sum(axis=1))[:, None]
+    return np.asarray(np.exp(-np.square(offset).sum(axis=1))[:, None])
 
 
 def _along(x: NDArray[np.float64], y: NDArray[np.float64] | float) -> Points:
@@ -162,7 +169,8 @@ def _smile(p: Points) -> Points:
 
 
 def _brow_height(p: Points) -> Points:
-    return np.exp(-np.square((p[:, 1] - 90) / 8))[:, None] * (np.abs(p[:, :1] - MIDDLE) < 46) * np.array([0, 4.0])
+    near = np.exp(-np.square((p[:, 1] - 90) / 8)) * (np.abs(p[:, 0] - MIDDLE) < 46)
+    return _along(0 * p[:, 0], 4.0 * near)
 
 
 def _brow_slant(p: Points) -> Points:
@@ -185,7 +193,9 @@ def _hair_height(p: Points) -> Points:
 
 
 def _lopsided(p: Points) -> Points:
-    return _along(0.08 * (p[:, 1] - 110) * (p[:, 1] > 110) * (p[:, 1] < 185), 0.06 * (p[:, 0] - MIDDLE) * (p[:, 1] > 75))
+    return _along(
+        0.08 * (p[:, 1] - 110) * (p[:, 1] > 110) * (p[:, 1] < 185), 0.06 * (p[:, 0] - MIDDLE) * (p[:, 1] > 75)
+    )
 
 
 BASIS = (

@@ -1,0 +1,84 @@
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from pipeline.encode import write_video
+from pipeline.errors import ConfigError
+from pipeline.sample import make_sample
+from pipeline.sample.actor import perform, track
+from pipeline.sample.footage import LONG_SIDE, Clip, Still, survey_clip, survey_still
+
+SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
+FRAMES = 18
+
+
+def read(path):
+    with av.open(str(path)) as container:
+        return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Two clips with a face, the first beginning without one, and one clip without any."""
+    folder = tmp_path_factory.mktemp("clips")
+    one, other = perform(2, FRAMES, 5).frames, perform(6, FRAMES, 5).frames
+    empty = [np.full_like(one[0], 90)] * 3
+    write_video(folder / "a.mp4", [*empty, *one], fps=25, crf=10)
+    write_video(folder / "b.mp4", other, fps=25, crf=10)
+    write_video(folder / "nobody.mp4", [np.full_like(one[0], 90)] * 20, fps=25, crf=10)
+    (folder / "text.mp4").write_text("not a video")
+    (folder / "notes.txt").write_text("not looked at")
+    return folder
+
+
+def test_landmarks_are_found_where_they_are(clips):
+    clip = survey_clip(clips / "a.mp4")
+    assert isinstance(clip, Clip)
+    assert clip.indexes == tuple(range(3, 3 + FRAMES))
+    truth = track(2, FRAMES, 5)
+    assert np.linalg.norm(clip.landmarks - truth, axis=2).mean() < 8  # pixels, of a face of 150
+
+
+def test_own_clips_become_a_dataset(clips, tmp_path):
+    root = tmp_path / "own"
+    summary = make_sample(root, videos=clips)
+    assert (summary.identities, summary.fakes) == (2, 8)
+    assert [sentence.split()[0] for sentence in summary.left_out if "nobody" in sentence] == ["nobody.mp4"]
+    assert any("text.mp4" in sentence for sentence in summary.left_out)
+    assert json.loads((root / "splits" / "train.json").read_text()) == [["000", "001"]]
+    real = read(root / "original_sequences/youtube/raw/videos/000.mp4")
+    assert len(real) == FRAMES
+    for method in ("Warp", "Patch", "Expression", "Rerender"):
+        fake = read(root / f"manipulated_sequences/{method}/raw/videos/000_001.mp4")
+        mask = read(root / f"manipulated_sequences/{method}/masks/videos/000_001.mp4")[..., 0]
+        changed = (fake != real).any(axis=3)
+        assert not changed[mask == 0].any()
+        assert changed[mask == 255].mean() > 0.9
+        assert (mask == 255).any(axis=(1, 2)).all()
+    assert make_sample(root, videos=clips).written == 0
+
+
+def test_one_face_is_not_enough(clips, tmp_path):
+    folder = tmp_path / "few"
+    folder.mkdir()
+    (folder / "b.mp4").write_bytes((clips / "b.mp4").read_bytes())
+    with pytest.raises(ConfigError, match="two clips"):
+        make_sample(tmp_path / "own", videos=folder)
+
+
+@pytest.mark.skipif(not SHARED.is_dir(), reason="no real clips beside the project (../shared/data)")
+def test_real_clips_and_portraits():
+    nobody = survey_clip(SHARED / "clips" / "no_face.mp4")
+    assert isinstance(nobody, str)
+    assert "no_face.mp4" in nobody
+    talking = survey_clip(SHARED / "clips" / "talking_1.mp4")
+    assert isinstance(talking, Clip)
+    assert len(talking.indexes) == 100
+    assert max(talking.size) <= LONG_SIDE
+    steps = np.linalg.norm(np.diff(talking.landmarks, axis=0), axis=2)
+    assert np.median(steps) < 2
+    stills = [survey_still(path) for path in sorted((SHARED / "portraits").glob("*.jpg"))[:4]]
+    assert all(isinstance(still, Still) for still in stills)

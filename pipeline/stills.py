@@ -44,11 +44,7 @@ def members(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
     try:
-        images = [
-            file
-            for file in path.iterdir()
-            if file.suffix.lower() in SUFFIXES and not file.name.startswith(".") and file.is_file()
-        ]
+        images = [file for file in path.iterdir() if _is_image(file) and file.is_file()]
     except OSError as error:
         raise DecodeError(f"The folder {path} cannot be listed: {error.strerror}.") from error
     if not images:
@@ -122,6 +118,13 @@ def sha256(path: Path) -> str:
     except OSError as error:
         raise DecodeError(f"{path} cannot be read: {sentence(error)}.") from error
     return hashlib.sha256("".join(parts).encode()).hexdigest()
+
+
+def _is_image(file: Path) -> bool:
+    if file.name.startswith("."):
+        return False
+    # VidTIMIT's frames are called 001, 002, ... without an ending
+    return file.suffix.lower() in SUFFIXES or file.name.isdecimal()
 
 
 def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:

@@ -65,9 +65,19 @@ def _table(counts: Iterable[Count]) -> list[str]:
 
 
 def _estimate(about: Estimate) -> list[str]:
-    hours, minutes = divmod(round(about.seconds / 60), 60)
     return [
         f"A run with recipe {about.recipe} and {about.workers} workers: about {about.samples} samples, "
-        f"{about.bytes / 1e9:.1f} GB, {hours} h {minutes} min on this machine",
+        f"{_size(about.bytes)}, {_time(about.seconds)} on this machine",
         f"  ({about.basis}).",
     ]
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"

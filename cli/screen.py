@@ -15,8 +15,9 @@ from pipeline.progress import Advance
 EVERY = 10.0  # seconds between two lines where there is no terminal
 WRONG, INTERRUPTED = 2, 130  # exit statuses
 
-out = Console(highlight=False, soft_wrap=True)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
+# no markup, no emoji codes: paths and reasons may hold any character
+out = Console(highlight=False, soft_wrap=True, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
 
 class Bars:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import blending, labelling, stages, store
-from pipeline.config import Recipe, digest, overlay
+from pipeline.config import Labelling, Recipe, digest, overlay
 from pipeline.errors import ConfigError, StoreError
 from pipeline.graph import Workers, cluster
 from pipeline.labels import LABELS
@@ -48,28 +48,35 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     group = store.open_group(location, "r+")
     if missing := store.missing_shards(store.array_of(group, IMAGE.name)):
         raise StoreError(f"{location} lacks {len(missing)} shards of its crops; forgery-prep verify says more.")
-    group.attrs["complete"] = False
+    store.clean(location)
     recipe = stored_recipe(group)
+    kinds = [kind for kind in LABELS if kind in recipe.labelling.kinds]
+    outdated = {kind for kind in kinds if _outdated(group, kind, recipe)}
+    again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
     digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
     if IMAGE.name not in digests:
         digests[IMAGE.name] = _digest(group, IMAGE.name, stages.read_back(crew, location, IMAGE.name, progress))
+    digests = {name: value for name, value in digests.items() if name not in outdated | again}
+    # before any array changes: a killed run leaves no digest of what it had begun to replace
+    group.attrs.update({"complete": False, "digests": digests})
     columns = store.read_columns(group)
     rows = labelling.rows_of(columns, stored_names(group))
     read: dict[str, stages.ReadBack] = {}
-    for kind in [kind for kind in LABELS if kind in recipe.labelling.kinds]:
-        new = _ensure(group, kind, recipe) or kind in again
+    for kind in kinds:
+        if kind in outdated:
+            _make(group, kind, recipe)
         stages.write_labels(crew, location, kind, rows, recipe, root, progress, again=kind in again)
-        if new or kind in DECIDING or kind not in digests:
+        if kind in DECIDING or kind not in digests:
             read[kind] = stages.read_back(crew, location, kind, progress)
             digests[kind] = _digest(group, kind, read[kind])
-    columns["label"] = _labels(columns, read.get("ssim"))
+    columns["label"] = _labels(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     store.write_column(group, "label", columns["label"])
     _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
     for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
         digests |= _column_digests(group, prefix)
     digests = {name: value for name, value in digests.items() if name in group}
-    group.attrs.update({"digests": digests, "counts": _counts(group, columns, read), "complete": True})
-    store.consolidate(location)
+    group.attrs.update({"digests": digests, "counts": _counts(group, columns, read)})
+    store.consolidate(location, complete=True)
 
 
 def relabel(
@@ -163,21 +170,33 @@ def _blend(
         digests[path] = _digest(group, path, stages.read_back(crew, location, path, progress))
 
 
-def _ensure(group: store.Group, kind: str, recipe: Recipe) -> bool:
-    """Make a kind's array and tell if it is new; one made with other parameters goes, so that the two never mix."""
-    parameters = json.loads(json.dumps(LABELS[kind].parameters(recipe.labelling)))
-    if kind in group and store.attributes_of(store.array_of(group, kind))["parameters"] == parameters:
-        return False
+def _outdated(group: store.Group, kind: str, recipe: Recipe) -> bool:
+    """Tell whether a kind's array is missing or was made with other parameters."""
+    if kind not in group:
+        return True
+    return bool(store.attributes_of(store.array_of(group, kind))["parameters"] != _parameters(kind, recipe.labelling))
+
+
+def _make(group: store.Group, kind: str, recipe: Recipe) -> None:
+    """Make a kind's empty array; one made with other parameters goes as a whole, so that the two never mix."""
     lengths = dict(zip(("sample", "y", "x"), store.array_of(group, IMAGE.name).shape, strict=False))
+    parameters = _parameters(kind, recipe.labelling)
     store.add_array(group, label_spec(kind), lengths, recipe.chunking, parameters=parameters)
-    return True
 
 
-def _labels(columns: Mapping[str, NDArray[Any]], ssim: stages.ReadBack | None) -> NDArray[np.uint8]:
-    """Return 1 for every fake but those whose SSIM label says that nothing was manipulated."""
+def _parameters(kind: str, settings: Labelling) -> dict[str, Any]:
+    """Return everything that decides a kind's values, with those of the kind that it is made from."""
+    parameters = LABELS[kind].parameters(settings)
+    if (source := LABELS[kind].source) in LABELS:
+        parameters = parameters | {source: LABELS[source].parameters(settings)}
+    return dict(json.loads(json.dumps(parameters)))
+
+
+def _labels(columns: Mapping[str, NDArray[Any]], ssim: stages.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
+    """Return 1 for every fake but those whose SSIM label has too few pixels."""
     fake = columns["method"] != 0
     if ssim is not None:
-        fake &= (ssim.ones > 0) | ~ssim.possible
+        fake &= (ssim.ones >= minimum) | ~ssim.possible
     return np.asarray(fake, dtype=np.uint8)
 
 

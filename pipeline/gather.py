@@ -1,6 +1,7 @@
 """What one group's task does: probe, sample, find faces, choose the manipulated one, crop; every loss is recorded."""
 
 import hashlib
+import os
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -39,9 +40,8 @@ class Draft:
     rows: list[dict[str, Any]] = field(default_factory=list)
 
     def reject(self, video: Video, frame: int, stage: str, reason: str, rows: int = 1) -> None:
-        """Record something that was asked for and cannot be had."""
-        if rows:
-            self.rejects.append(Reject(video, frame, stage, reason, rows))
+        """Record something that was asked for and cannot be had; where the dataset lies says nothing about it."""
+        self.rejects.append(Reject(video, frame, stage, reason.replace(f"{self.root}{os.sep}", ""), rows))
 
 
 @dataclass(frozen=True)
@@ -52,6 +52,7 @@ class Faces:
     tracks: tuple[Track, ...]
     width: int
     height: int
+    unread: dict[int, str]  # sampled frames that did not decode -> reason
 
     def at(self, frame: int, used: Sequence[int]) -> list[tuple[int, NDArray[np.float32], float]]:
         """Return (track, box, score) of every used face in one frame."""
@@ -109,10 +110,10 @@ def _open(draft: Draft, video: Video, reals: dict[Video, Source] | None = None) 
     path = draft.root / video.path
     try:
         probe = frames.probe(path)
-    except DecodeError as error:
+        source = Source(video, probe.frames, probe.width, probe.height, checksum.sha256(path))
+    except OSError as error:  # DecodeError is one
         draft.reject(video, -1, "probe", str(error), _wanted(draft, video))
         return None
-    source = Source(video, probe.frames, probe.width, probe.height, checksum.sha256(path))
     draft.sources.append(source)
     return source
 
@@ -130,9 +131,11 @@ def _find(draft: Draft, source: Source, chosen: NDArray[np.int64]) -> Faces:
     if draft.cropped:
         box = np.array([0, 0, source.width, source.height], dtype=np.float32)
         whole = Track(chosen, np.tile(box, (len(chosen), 1)), np.ones(len(chosen), dtype=np.float32))
-        return Faces(chosen, (whole,), source.width, source.height)
+        return Faces(chosen, (whole,), source.width, source.height, {})
     reader = _Reader(draft, source, chosen)
-    return Faces(chosen, follow(reader, draft.recipe.detection, draft.device), source.width, source.height)
+    tracks = follow(reader, draft.recipe.detection, draft.device)
+    unread = {frame: reader.reason for frame in map(int, chosen) if frame not in reader.got}
+    return Faces(chosen, tracks, source.width, source.height, unread)
 
 
 class _Reader:
@@ -142,11 +145,14 @@ class _Reader:
         self.path = draft.root / source.video.path
         self.wanted = [int(frame) for frame in wanted if frame < source.frames]
         self.decoder = draft.recipe.sampling.decoder
-        self.reason = f"the video has only {source.frames} frames"
+        self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
+        self.got: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
         try:
-            yield from frames.read(self.path, self.wanted, self.decoder)
+            for frame, picture in frames.read(self.path, self.wanted, self.decoder):
+                self.got.add(frame)
+                yield frame, picture
         except DecodeError as error:
             self.reason = str(error)
 
@@ -180,8 +186,23 @@ def _crop_fake(draft: Draft, sources: list[Source], faces: Faces, used: tuple[in
             f"{draft.recipe.detection.min_alignment} is needed"
         )
         for source in sources:
-            lost = sum(draft.sources[row["video"]] is source for row in new)
-            draft.reject(source.video, -1, "pair", reason, lost)
+            if lost := sum(draft.sources[row["video"]] is source for row in new):
+                draft.reject(source.video, -1, "pair", reason, lost)
+        return
+    _check_mask(draft, video, sorted({row["frame"] for row in new}))
+
+
+def _check_mask(draft: Draft, video: Video, kept: list[int]) -> None:
+    """Record what a fake's mask lacks; its rows stay, without that label."""
+    if not video.mask:
+        return
+    try:
+        count = frames.probe(draft.root / video.mask).frames
+        reason = f"its mask {video.mask} has only {count} frame{'s' * (count != 1)}"
+    except DecodeError as error:
+        count, reason = 0, str(error)
+    if lost := [frame for frame in kept if frame >= count]:
+        draft.reject(video, lost[0], "mask", f"{reason.rstrip('.')}: no mask label from here on", rows=0)
 
 
 def _crop(
@@ -194,21 +215,19 @@ def _crop(
 ) -> RealFrames:
     """Crop every version of one video and keep the frames that all versions have."""
     thumbs: dict[tuple[str, int], Frame] = {}
-    lost: dict[int, str] = dict(real.lost) if real else {}
+    lost: dict[int, str] = dict(real.lost) if real else dict(faces.unread)
     for frame in map(int, wanted):
         if not faces.at(frame, used):
             lost.setdefault(frame, "no face was found" if not faces.tracks else "the face was not found")
     rows: list[dict[str, Any]] = []
     for source in sources:
         reader = _Reader(draft, source, [frame for frame in map(int, wanted) if frame not in lost])
-        got = set()
         for frame, picture in reader:
-            got.add(frame)
             thumbs[source.video.compression, frame] = thumb = thumbnail(picture)
             pair = real.thumbs[source.video.compression, frame] if real else None
             rows += [_row(draft, source, frame, picture, face, faces, (thumb, pair)) for face in faces.at(frame, used)]
         for frame in map(int, wanted):
-            if frame not in got:
+            if frame not in reader.got:
                 lost.setdefault(
                     frame, reader.reason if len(sources) == 1 else f"{source.video.compression}: {reader.reason}"
                 )

@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -52,8 +53,8 @@ class Workers:
     ) -> Iterator[Outcome]:
         """Call a function once per task, yielding outcomes as they come.
 
-        A task that outlives its deadline, or whose process dies twice, has a failure for an outcome. An exception of
-        the function itself is raised here and stops the rest.
+        A task that outlives its deadline, or whose process dies each time, has a failure for an outcome. An exception
+        of the function itself is raised here and stops the rest.
 
         Parameters
         ----------
@@ -64,19 +65,27 @@ class Workers:
         deadline : float
             Seconds.
         """
-        waiting = list(enumerate(tasks))[::-1]
+        waiting = deque(range(len(tasks)))
+        suspects: deque[int] = deque()
+        tried: set[int] = set()
         flying: dict[Future, int] = {}
         started: dict[str, float] = {}
         slots = 2 * max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         try:
-            while waiting or flying:
-                while waiting and len(flying) < slots:
-                    number, task = waiting.pop()
-                    flying[self._client.submit(function, *task, pure=False)] = number
+            while waiting or suspects or flying:
+                # a dead process is blamed on every task it had been given: a suspect is tried again alone
+                while (waiting and len(flying) < slots) or (suspects and not flying):
+                    number = (waiting or suspects).popleft()
+                    flying[self._client.submit(function, *tasks[number], pure=False)] = number
                 with contextlib.suppress(TimeoutError):
                     wait(list(flying), timeout=POLL, return_when="FIRST_COMPLETED")
                 for future in [future for future in flying if future.done()]:
-                    yield _outcome(future, flying.pop(future))
+                    outcome = _outcome(future, flying.pop(future))
+                    if outcome.failure and outcome.number not in tried:
+                        tried.add(outcome.number)
+                        suspects.append(outcome.number)
+                    else:
+                        yield outcome
                 for future in self._overdue(flying, started, deadline):
                     yield Outcome(
                         flying.pop(future), failure=f"took longer than {deadline:.0f} seconds and was stopped"
@@ -121,7 +130,10 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
                 raise ForgeryPrepError(f"No Dask scheduler answers at {scheduler}: {error}.") from error
         else:
             local = LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, silence_logs=logging.CRITICAL
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address="127.0.0.1:0",  # any free port: another run may have the usual one
+                silence_logs=logging.CRITICAL,
             )
             client = stack.enter_context(Client(stack.enter_context(local)))
         client.register_plugin(SingleThread())
@@ -132,7 +144,7 @@ def _outcome(future: Future, number: int) -> Outcome:
     try:
         return Outcome(number, value=future.result())
     except KilledWorker:
-        return Outcome(number, failure="the process working on it died twice")
+        return Outcome(number, failure="the process working on it died each time")
 
 
 class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no types

@@ -73,7 +73,9 @@ def same_face(stored: Stored) -> Iterator[str]:
     rows = stored.rows
     real, method = rows["real"], rows["method"]
     paired = real != NO_PAIR
-    yield from _broken("real: does not point at a row", (real < NO_PAIR) | (real >= len(real)))
+    if np.any(nowhere := (real < NO_PAIR) | (real >= len(real))):
+        yield from _broken("real: does not point at a row", nowhere)
+        return
     own = np.arange(len(real))
     yield from _broken("real: a real row does not point at itself", (method == 0) & (real != own))
     yield from _broken("real: the paired row is not real", paired & (method[real] != 0))

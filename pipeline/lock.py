@@ -39,5 +39,6 @@ def alone(location: str) -> Iterator[None]:
     try:
         yield
     finally:
+        with contextlib.suppress(OSError):  # where an open file cannot be deleted it may stay
+            path.unlink(missing_ok=True)  # while the lock is held: whoever waits sees that the file is gone
         lock.release()
-        path.unlink(missing_ok=True)

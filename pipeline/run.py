@@ -17,6 +17,8 @@ from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.versions import versions
 
+NOTE = "run.json"  # in the staging folder: the settings that it was begun with
+
 
 @dataclass(frozen=True)
 class Job:
@@ -109,24 +111,40 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 
 def _delete(job: Job) -> None:
-    with store.writing(str(job.staging)):
+    """Delete the store and what was staged for it."""
+    with store.writing(job.location):
         shutil.rmtree(job.staging, ignore_errors=True)
-    if store.exists(job.location):
-        store.delete(job.location)
+        if not store.exists(job.location):
+            return
+        if not store.is_local(job.location):
+            store.delete(job.location)
+            return
+        # moved away first: a kill while it is deleted leaves no half of a store
+        job.staging.mkdir()
+        Path(job.location).rename(job.staging / "old")
+        shutil.rmtree(job.staging, ignore_errors=True)
 
 
 def _progress_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the store's attributes, none without a store; refuse a store made with other settings."""
     if not store.exists(job.location):
+        if not (job.staging / NOTE).exists() and _occupied(job.location):
+            raise StoreError(f"{job.location} is there already and is no store; choose another --store.")
         return {}
     attributes = store.attributes_of(store.open_group(job.location))
     _compare(job, {name: attributes.get(name) for name in settings}, settings)
     return attributes
 
 
+def _occupied(location: str) -> bool:
+    """Tell whether making a store would delete somebody's files."""
+    path = Path(location)
+    return store.is_local(location) and (path.is_file() or (path.is_dir() and any(path.iterdir())))
+
+
 def _begin(job: Job, settings: Mapping[str, Any]) -> None:
     """Open the staging folder, refusing one that was begun with other settings or other software."""
-    note = job.staging / "run.json"
+    note = job.staging / NOTE
     begun = {**settings, "software": versions()}
     with store.writing(str(job.staging)):
         job.staging.mkdir(parents=True, exist_ok=True)

@@ -295,11 +295,14 @@ def every_array(group: Group) -> list[tuple[str, Array]]:
     return sorted(found)
 
 
-def consolidate(location: str) -> None:
-    """Write the copy of all metadata that lets xarray open the store without asking for each array."""
+def consolidate(location: str, **attributes: Any) -> None:
+    """Write the copy of all metadata that lets xarray open the store without asking for each array.
+
+    Attributes of the root are set afterwards: they say that the copy is there.
+    """
     with writing(location), warnings.catch_warnings():
         warnings.simplefilter("ignore", ZarrUserWarning)  # consolidated metadata is not in the v3 specification yet
-        zarr.consolidate_metadata(connect(location), zarr_format=3)
+        zarr.consolidate_metadata(connect(location), zarr_format=3).attrs.update(attributes)
 
 
 class writing:

@@ -102,14 +102,15 @@ def compute(
     fake, real : ndarray of shape (H, W, 3), uint8
         Aligned RGB crops of one face, 0 to 255.
     settings : Labelling
-        `ssim_window`, `ssim_threshold`, `ssim_close`, `ssim_hole`.
+        `ssim_window`, `ssim_threshold`, `ssim_close`, `ssim_hole`, `ssim_minimum`.
     level : str
         Compression of the pair: `raw`, `c23` or `c40`; decides the threshold.
 
     Returns
     -------
     ndarray of shape (H, W), uint8
-        1 = manipulated, 0 = not.
+        1 = manipulated, 0 = not; empty where fewer than `ssim_minimum` pixels are manipulated, since such a face
+        counts as real.
 
     References
     ----------
@@ -121,7 +122,8 @@ def compute(
     difference = np.clip((1 - similarity) * RANGE, 0, RANGE).astype(np.uint8)
     mask = (difference > at(settings.ssim_threshold, level)).astype(np.uint8)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (settings.ssim_close, settings.ssim_close))
-    return fill_holes(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, ellipse), settings.ssim_hole)
+    label = fill_holes(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, ellipse), settings.ssim_hole)
+    return label if np.count_nonzero(label) >= settings.ssim_minimum else np.zeros_like(label)
 
 
 def parameters(settings: Labelling) -> dict[str, Any]:

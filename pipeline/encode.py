@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from pipeline.errors import WriteError
 
-# With macroblock trees and B-frames libx264's AVX code makes other bytes of the same frames from call to call (measured:
-# eight results in twelve calls; one without the trees, or with its assembly limited to SSE).
+# With macroblock trees and B-frames libx264's AVX code makes other bytes of the same frames from call to call
+# (measured: eight results in twelve calls; a single one without the trees, or with its assembly limited to SSE).
 STEADY = "mbtree=0"
 
 

@@ -13,6 +13,7 @@ from pipeline import blending, labelling, stages, store
 from pipeline.config import Labelling, Recipe, digest, overlay
 from pipeline.errors import ConfigError, StoreError
 from pipeline.graph import Workers, cluster
+from pipeline.hashing import array_digest, column_digest
 from pipeline.labels import LABELS
 from pipeline.lock import alone
 from pipeline.pairs import Names
@@ -202,7 +203,7 @@ def _labels(columns: Mapping[str, NDArray[Any]], ssim: stages.ReadBack | None, m
 
 def _digest(group: store.Group, name: str, read: stages.ReadBack) -> str:
     array = store.array_of(group, name)
-    return store.array_digest(name, str(array.dtype), array.shape, read.rows)
+    return array_digest(name, str(array.dtype), array.shape, read.rows)
 
 
 def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:
@@ -210,12 +211,7 @@ def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:
     if prefix and prefix.rstrip("/") not in group:
         return {}
     inner = store.group_of(group, prefix.rstrip("/")) if prefix else group
-    return {
-        prefix + name: store.array_digest(
-            prefix + name, store.type_name(values), values.shape, [store.row_digests(values)]
-        )
-        for name, values in store.read_columns(inner).items()
-    }
+    return {prefix + name: column_digest(prefix + name, values) for name, values in store.read_columns(inner).items()}
 
 
 def _counts(

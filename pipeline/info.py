@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline import store
 from pipeline.errors import StoreError
 from pipeline.finish import stored_names
+from pipeline.hashing import combined_digest
 from pipeline.manifest import REAL
 from pipeline.run import Job
 
@@ -74,7 +75,7 @@ def summary(location: str) -> Summary:
         rows=_coverage(columns, rejects, {name: list(codes) for name, codes in asdict(stored_names(group)).items()}),
         rejects=dict(reasons.most_common()),
         arrays={name: f"{array.dtype} {array.shape}" for name, array in store.every_array(group)},
-        digest=store.combined_digest(digests),
+        digest=combined_digest(digests),
         notes=attributes["notes"],
     )
 
@@ -110,7 +111,7 @@ def screen(about: Summary) -> str:
         "",
         *_table(about.rows),
         "",
-        "arrays: " + ", ".join(name for name in about.arrays),
+        "pictures: " + ", ".join(f"{name} {what}" for name, what in about.arrays.items() if what.count(",") >= 2),
         *(f"no {kind} label: {rows} rows" for kind, rows in counts["without_label"].items() if rows),
     ]
     if about.rejects:

@@ -181,11 +181,11 @@ def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tupl
     probe = frames.probe(task.root / path)
     for index, picture in frames.read(task.root / path, sorted(by_frame)):
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
-        for number in by_frame[index]:
-            size = task.rows.size[number].tolist()
-            box = crops.rescale(task.rows.box[number], (size[0], size[1]), (probe.width, probe.height))
+        for row in by_frame[index]:
+            size = task.rows.size[row].tolist()
+            box = crops.rescale(task.rows.box[row], (size[0], size[1]), (probe.width, probe.height))
             cropped = crops.crop_mask(np.asarray(grey), box, task.cropping)
-            yield number, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[number])
+            yield row, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 
 SOURCES: dict[str, Callable[[_Task], Result]] = {

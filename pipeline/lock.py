@@ -7,7 +7,8 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from pipeline.errors import StoreError
-from pipeline.store import is_local, writing
+from pipeline.store import is_local
+from pipeline.writing import writing
 
 
 def staging_of(location: str) -> Path:

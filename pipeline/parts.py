@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.manifest import Video
-from pipeline.store import writing
+from pipeline.writing import writing
 
 COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and shape of one row
     "video": (np.int32, ()),  # counts in Part.sources

@@ -15,6 +15,7 @@ from pipeline.blend import KINDS
 from pipeline.errors import StoreError
 from pipeline.finish import stored_names
 from pipeline.labels import LABELS, NO_LABEL
+from pipeline.writing import writing
 
 TILE = 160  # pixels of a picture's side
 HEAD, MARGIN = 20, 96  # pixels of the column titles, and of the row titles
@@ -67,7 +68,7 @@ def draw(location: str, path: Path, seed: int = 0, faces: int = 1) -> None:
         lines.append(np.concatenate([_tile(tile) for tile in tiles], axis=1))
     titles = ["crop", *kinds, *(TITLES[kind] for kind in KINDS if blends)]
     picture = _titled(np.concatenate(lines), titles, sheet.titles)
-    with store.writing(str(path)):
+    with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path)
 
@@ -107,7 +108,7 @@ def _forged(columns: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
 
 
 def _blends_of(blends: Mapping[str, NDArray[Any]], outside: int) -> dict[str, int]:
-    found = {}
+    found: dict[str, int] = {}
     for row in np.flatnonzero(blends["outside"] == outside) if blends else ():
         found.setdefault(KINDS[blends["kind"][row]], int(row))
     return found

@@ -16,6 +16,7 @@ from pipeline.lock import alone, staging_of
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.versions import versions
+from pipeline.writing import writing
 
 NOTE = "run.json"  # in the staging folder: the settings that it was begun with
 
@@ -83,6 +84,8 @@ def run(
         if overwrite:
             _delete(job)
         done = _progress_of(job, settings)
+        if not store.is_local(job.location):
+            store.check_writable(job.location)
         if done.get("complete"):
             shown.say(f"{job.location} is complete: nothing to do.")
             return
@@ -112,7 +115,7 @@ def _stamp(path: Path) -> tuple[int, ...]:
 
 def _delete(job: Job) -> None:
     """Delete the store and what was staged for it."""
-    with store.writing(job.location):
+    with writing(job.location):
         shutil.rmtree(job.staging, ignore_errors=True)
         if not store.exists(job.location):
             return
@@ -146,7 +149,7 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
     """Open the staging folder, refusing one that was begun with other settings or other software."""
     note = job.staging / NOTE
     begun = {**settings, "software": versions()}
-    with store.writing(str(job.staging)):
+    with writing(str(job.staging)):
         job.staging.mkdir(parents=True, exist_ok=True)
         if note.exists():
             _compare(job, json.loads(note.read_text(encoding="utf-8")), begun)

@@ -12,6 +12,7 @@ from pipeline import index, labelling, parts, store
 from pipeline.config import Recipe
 from pipeline.errors import TaskError
 from pipeline.graph import Workers
+from pipeline.hashing import row_digests
 from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
 from pipeline.pairs import Table
@@ -134,7 +135,7 @@ def read_shard(location: str, path: str, number: int) -> tuple[bytes, NDArray[np
     array = store.array_of(store.open_group(location), path)
     values = store.read(array, slice(*store.shard_rows(array, number)))
     flat = values.reshape(len(values), -1)
-    return store.row_digests(values), (flat == 1).sum(axis=1), (flat != NO_LABEL).any(axis=1)
+    return row_digests(values), (flat == 1).sum(axis=1), (flat != NO_LABEL).any(axis=1)
 
 
 def _map(workers: Workers, function: Any, tasks: Sequence[Any], total: int, title: str, progress: Progress) -> None:

@@ -1,26 +1,33 @@
 """Zarr v3 groups on disk or in a bucket: create, write whole shards, read back, digest. The only importer of zarr."""
 
-import hashlib
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import obstore
 import zarr
 from numpy.typing import NDArray
+from obstore.exceptions import BaseError
 from zarr.codecs import BloscCodec, Crc32cCodec
+from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 from zarr.dtype import VariableLengthUTF8
 from zarr.errors import ZarrUserWarning
 
 from pipeline.config import Chunking
-from pipeline.errors import DamageError, StoreError, WriteError
+from pipeline.errors import DamageError, StoreError
 from pipeline.schema import FORMAT_VERSION, ArraySpec
+from pipeline.writing import sentence, writing
+
+# a chunk that is not there is a loss, never a fill value; zarr forgets it of an array that is opened again
+zarr.config.set({"array.write_empty_chunks": True})
 
 Array = zarr.Array[Any]
 Group = zarr.Group
+PROBE = "probe"  # key of an object that is deleted at once
 COLUMN_CHUNK = 1 << 16  # rows in one chunk of an array that is no picture
 BLENDS, REJECTS = "blend", "rejected"
 
@@ -34,7 +41,6 @@ def connect(location: str) -> Any:
     """Return zarr's own store object for a path or a URL."""
     if is_local(location):
         return zarr.storage.LocalStore(location)
-    import obstore
 
     return zarr.storage.ObjectStore(obstore.store.from_url(location))
 
@@ -43,7 +49,24 @@ def exists(location: str) -> bool:
     """Tell whether there is a Zarr group at a location."""
     if is_local(location):
         return (Path(location) / "zarr.json").is_file()
-    return bool(sync(connect(location).exists("zarr.json")))
+    try:
+        return bool(sync(connect(location).exists("zarr.json")))
+    except BaseError as error:
+        raise StoreError(f"{location} cannot be reached: {sentence(error)}.") from error
+
+
+def check_writable(location: str) -> None:
+    """Write and delete one small object, so that a run learns at its start that a bucket refuses it.
+
+    Raises
+    ------
+    WriteError
+        The bucket is not there, or not ours to write.
+    """
+    with writing(location):
+        place = connect(location)
+        sync(place.set(PROBE, default_buffer_prototype().buffer.from_bytes(b"writable")))
+        sync(place.delete(PROBE))
 
 
 def create(location: str, attributes: Mapping[str, Any]) -> Group:
@@ -62,11 +85,11 @@ def open_group(location: str, mode: str = "r") -> Group:
     """
     try:
         # our own attributes change between stages: never through the consolidated copy, which serves other readers
-        group = zarr.open_group(connect(location), mode=mode, use_consolidated=False)  # type: ignore[arg-type]
+        group = zarr.open_group(connect(location), mode=mode, zarr_format=3, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, zarr.errors.GroupNotFoundError):
         raise StoreError(f"There is no store at {location}; forgery-prep run makes one.") from None
-    except (ValueError, KeyError, OSError) as error:
-        raise StoreError(f"The store {location} cannot be opened: {error}.") from error
+    except (ValueError, KeyError, OSError, BaseError) as error:
+        raise StoreError(f"The store {location} cannot be opened: {sentence(error)}.") from error
     version = group.attrs.get("format_version")
     if version != FORMAT_VERSION:
         raise StoreError(f"{location} has format version {version}; this program reads version {FORMAT_VERSION}.")
@@ -142,7 +165,6 @@ def add_array(group: Group, spec: ArraySpec, lengths: Mapping[str, int], chunkin
             compressors=[pack, Crc32cCodec()],
             dimension_names=spec.dims,
             attributes={**attributes, "parameters": {}, **spec.attributes, **more},
-            config={"write_empty_chunks": True},  # a chunk that is not there is a loss, never a fill value
             overwrite=True,
         )
 
@@ -251,40 +273,14 @@ def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None))
             return values.astype(object) if values.dtype.kind == "T" else values
         # one by one: fancy indexing of a sharded array is many times slower
         picked = [np.asarray(array[int(row)]) for row in rows]
-    except (ValueError, OSError, RuntimeError, KeyError) as error:
-        raise DamageError(f"{array.path} in {array.store} cannot be read back: {error}.") from error
+    except (ValueError, OSError, RuntimeError, KeyError, BaseError) as error:
+        raise DamageError(f"{array.path} in {array.store} cannot be read back: {sentence(error)}.") from error
     return np.stack(picked) if picked else np.empty((0, *array.shape[1:]), dtype=array.dtype)
 
 
 def read_columns(group: Group) -> dict[str, NDArray[Any]]:
     """Read every array of a group that is no picture."""
     return {name: read(array) for name, array in sorted(group.arrays()) if array.shards is None}
-
-
-def row_digests(values: NDArray[Any]) -> bytes:
-    """Return the SHA-256 of each row's bytes, one after the other: strings as UTF-8, numbers as little-endian."""
-    if values.dtype.kind in "OTU":
-        return b"".join(hashlib.sha256(str(value).encode()).digest() for value in values)
-    rows = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))
-    return b"".join(hashlib.sha256(row.tobytes()).digest() for row in rows)
-
-
-def type_name(values: NDArray[Any]) -> str:
-    """Return a column's type as digests name it."""
-    return "string" if values.dtype.kind in "OTU" else str(values.dtype)
-
-
-def array_digest(name: str, dtype: str, shape: Sequence[int], rows: Iterable[bytes]) -> str:
-    """Combine the digests of an array's rows: the same for every chunking."""
-    total = hashlib.sha256(f"{name} {dtype} {list(shape)}".encode())
-    for part in rows:
-        total.update(part)
-    return total.hexdigest()
-
-
-def combined_digest(digests: Mapping[str, str]) -> str:
-    """Combine the digests of all arrays into one, in the order of their names."""
-    return hashlib.sha256("".join(f"{name} {digests[name]}\n" for name in sorted(digests)).encode()).hexdigest()
 
 
 def every_array(group: Group) -> list[tuple[str, Array]]:
@@ -303,19 +299,3 @@ def consolidate(location: str, **attributes: Any) -> None:
     with writing(location), warnings.catch_warnings():
         warnings.simplefilter("ignore", ZarrUserWarning)  # consolidated metadata is not in the v3 specification yet
         zarr.consolidate_metadata(connect(location), zarr_format=3).attrs.update(attributes)
-
-
-class writing:
-    """Turn the system's refusals to write into one clear sentence."""
-
-    def __init__(self, location: str) -> None:
-        self.location = location.removeprefix("file://")
-
-    def __enter__(self) -> None: ...
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError) and not isinstance(error, WriteError):
-            raise WriteError(
-                f"{self.location} cannot be written ({error.strerror or error}); make room or choose another place, "
-                "then run the same command again: it goes on where it stopped."
-            ) from error

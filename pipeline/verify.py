@@ -11,6 +11,7 @@ from pipeline import invariants, store
 from pipeline.errors import DamageError
 from pipeline.finish import stored_recipe
 from pipeline.graph import Workers, cluster
+from pipeline.hashing import array_digest, column_digest, row_digests
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.progress import Progress, Silent
 from pipeline.schema import BLENDS, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec, label_spec
@@ -65,7 +66,7 @@ def verify(
                 columns[parent][name] = store.read(array)
             except DamageError as error:
                 findings.append(str(error))
-    digests = {path: _column_digest(path, values) for path, values in _flat(columns)}
+    digests = {path: column_digest(path, values) for path, values in _flat(columns)}
     with cluster(workers, scheduler) as crew:
         for path in [path for path in specs if specs[path].sharded and path in readable]:
             digest, found = _read_pixels(crew, location, path, progress or Silent())
@@ -132,7 +133,7 @@ def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) ->
     if findings:
         return "", findings
     rows = [found[number].rows for number in todo]
-    return store.array_digest(path, str(array.dtype), array.shape, rows), []
+    return array_digest(path, str(array.dtype), array.shape, rows), []
 
 
 def read_shard(location: str, path: str, number: int) -> Shard:
@@ -152,7 +153,7 @@ def read_shard(location: str, path: str, number: int) -> Shard:
     for check in (again for kind, again in AGAIN.items() if kind == path):
         if not np.array_equal(check(group, low), values[0]):
             findings.append(f"{path}: row {low} is not what its crop gives")
-    return Shard(store.row_digests(values), tuple(findings))
+    return Shard(row_digests(values), tuple(findings))
 
 
 def _noise_again(group: store.Group, row: int) -> NDArray[Any]:
@@ -179,7 +180,3 @@ def _flat(columns: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[tuple[s
     for parent, members in columns.items():
         for name, values in members.items():
             yield f"{parent}/{name}".lstrip("/"), values
-
-
-def _column_digest(path: str, values: NDArray[Any]) -> str:
-    return store.array_digest(path, store.type_name(values), values.shape, [store.row_digests(values)])

@@ -51,3 +51,11 @@ class WeightsError(ForgeryPrepError, OSError):
 
 class TaskError(ForgeryPrepError, RuntimeError):
     """A worker process died or hung on work that no single video is to blame for."""
+
+
+class CheckpointError(ForgeryPrepError, ValueError):
+    """A checkpoint is missing, damaged, of another version, or holds something else than tensors and JSON."""
+
+
+class TrainingError(ForgeryPrepError, RuntimeError):
+    """Training cannot go on: the loss is no number any more, or not even one row fits into memory."""

@@ -15,7 +15,7 @@ def datasets(as_json: options.AsJson = False) -> None:
     from pipeline.manifest import known_datasets, load_manifest
 
     if as_json:
-        out.print_json(json.dumps({name: load_manifest(name) for name in known_datasets()}))
+        out.print(json.dumps({name: load_manifest(name) for name in known_datasets()}), markup=False)
     else:
         out.print(known(), markup=False)
 
@@ -30,7 +30,7 @@ def doctor(
     partial: Annotated[bool, typer.Option("--partial", help="Part of the dataset is enough.")] = False,
     estimate: Annotated[bool, typer.Option(help="Time a small run in a temporary folder.")] = True,
     as_json: options.AsJson = False,
-) -> int:
+) -> None:
     """Say whether a copy of a dataset is complete, and what a run would take. Changes nothing."""
     from pipeline.doctor import diagnose, report
 
@@ -45,10 +45,11 @@ def doctor(
         workers=workers,
     )
     if as_json:
-        out.print_json(json.dumps(found.to_dict()))
+        out.print(json.dumps(found.to_dict()), markup=False)
     else:
         out.print(report(found), markup=False)
-    return int(bool(found.findings))
+    if found.findings:
+        raise typer.Exit(1)
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli import datasets as known
 from cli import options
 from cli.screen import Bars, err, out, run_app
 from pipeline.config import load_recipe
@@ -175,6 +176,9 @@ def report(
 
     draw(options.store_of(store, dataset or options.SAMPLE), sheet, seed)
     out.print(f"Wrote {sheet}.", markup=False)
+
+
+known.register(app)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Label kinds over a store's rows: what each row is computed from, and the task that writes one shard."""
 
+import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,15 +39,6 @@ class Rows:
         return Rows(**{name: values[low:high] for name, values in vars(self).items()})
 
 
-@dataclass(frozen=True)
-class Written:
-    """What one shard came to."""
-
-    manipulated: NDArray[np.int64]  # pixels of value 1 in each row; 0 where no label is possible
-    possible: NDArray[np.bool_]  # rows that have a label
-    notes: tuple[str, ...] = ()  # why others have none
-
-
 def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
     """Find out, for every row of a store, what its labels are made from."""
     fake = least_compressed(columns, columns["video_id"])
@@ -76,7 +68,7 @@ def _compression_of_videos(columns: Mapping[str, NDArray[Any]]) -> tuple[list[in
 
 def label_shard(
     location: str, kind: str, number: int, rows: Rows, settings: Labelling, cropping: Cropping, root: str
-) -> Written:
+) -> None:
     """Compute one label kind for the rows of one shard and write them in one step.
 
     Parameters
@@ -97,12 +89,10 @@ def label_shard(
     group = store.open_group(location, "r+")
     array = store.array_of(group, kind)
     about = LABELS[kind]
-    values, notes = SOURCES[about.source](
+    values = SOURCES[about.source](
         _Task(group, store.shard_rows(array, number), rows, settings, cropping, Path(root), kind)
     )
     store.write_shard(array, number, values)
-    possible = (values != NO_LABEL).any(axis=(1, 2)) if about.dtype == "uint8" else np.ones(len(values), dtype=bool)
-    return Written((values == 1).sum(axis=(1, 2)), possible, tuple(notes))
 
 
 @dataclass(frozen=True)
@@ -127,26 +117,23 @@ class _Task:
         return store.array_of(self.group, name)
 
 
-Result = tuple[Pixels, Sequence[str]]
-
-
-def _from_image(task: _Task) -> Result:
+def _from_image(task: _Task) -> Pixels:
     images = store.read(task.array("image"), slice(*task.span))
     compute = LABELS[task.kind].compute
     return np.stack(
         [compute(image, task.settings, level) for image, level in zip(images, task.rows.own_level, strict=True)]
-    ), ()
+    )
 
 
-def _from_hull(task: _Task) -> Result:
+def _from_hull(task: _Task) -> Pixels:
     hulls = store.read(task.array("hull"), slice(*task.span))
     compute = LABELS[task.kind].compute
     return np.stack(
         [compute(hull, task.settings, level) for hull, level in zip(hulls, task.rows.own_level, strict=True)]
-    ), ()
+    )
 
 
-def _from_pair(task: _Task) -> Result:
+def _from_pair(task: _Task) -> Pixels:
     values, compute = task.blank(), LABELS[task.kind].compute
     known: dict[int, Pixels] = {}  # twins share their label
     for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)):
@@ -155,22 +142,20 @@ def _from_pair(task: _Task) -> Result:
             both = store.read(task.array("image"), [fake, real])
             known[fake] = compute(*both, task.settings, task.rows.pair_level[number])
         values[number] = known[fake]
-    return values, ()
+    return values
 
 
-def _from_mask(task: _Task) -> Result:
-    values, notes = task.blank(), []
+def _from_mask(task: _Task) -> Pixels:
+    values = task.blank()
     wanted: dict[str, list[int]] = {}
-    for number in np.flatnonzero(~task.rows.real):
+    for number in np.flatnonzero(~task.rows.real).tolist():
         if path := task.rows.mask[number]:
-            wanted.setdefault(path, []).append(int(number))
+            wanted.setdefault(path, []).append(number)
     for path, numbers in wanted.items():
-        try:
+        with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
             for number, label in _read_masks(task, path, numbers):
                 values[number] = label
-        except DecodeError as error:
-            notes.append(f"{path}: {error}")
-    return values, notes
+    return values
 
 
 def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
@@ -188,7 +173,7 @@ def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tupl
             yield row, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 
-SOURCES: dict[str, Callable[[_Task], Result]] = {
+SOURCES: dict[str, Callable[[_Task], Pixels]] = {
     "image": _from_image,
     "hull": _from_hull,
     "pair": _from_pair,

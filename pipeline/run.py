@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline import layout, parts, stages, store
+from pipeline import archives, layout, parts, stages, store
 from pipeline.config import Recipe, differences, digest
 from pipeline.errors import StoreError
 from pipeline.finish import finish
@@ -107,6 +107,7 @@ def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, pro
 
 def _stamp(path: Path) -> tuple[int, ...]:
     """Return a file's size, so that a changed dataset is noticed; a folder's number of entries."""
+    path = archives.file_of(path)
     try:
         return (sum(1 for _ in path.iterdir()) if path.is_dir() else path.stat().st_size,)
     except OSError:

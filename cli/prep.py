@@ -44,7 +44,7 @@ def sample(
     from pipeline.sample import make_sample
 
     with cluster(workers) as crew:
-        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map)
+        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map, progress=Bars())
     for text in made.left_out:
         err.print(f"Left out: {text}", markup=False)
     out.print(f"{root}: {made.identities} people, {made.fakes} fakes, {made.written} new files.", markup=False)

@@ -31,9 +31,9 @@ from numpy.typing import NDArray
 from pipeline import archives, packets, stills
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.sampling import choose, subset
-from pipeline.stills import LOSSLESS_SUFFIXES, is_lossless, sha256
+from pipeline.stills import LOSSLESS_SUFFIXES, is_lossless
 
-__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "sha256", "subset"]
+__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "subset"]
 
 BLOCK = 16  # frames decord decodes in one call: bounds its memory and any stall
 EIGHT_BITS = 8

@@ -1,6 +1,5 @@
 """Still images and folders of them, read as if they were videos."""
 
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -100,24 +99,6 @@ def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.ui
         if index >= len(files):
             raise DecodeError(f"{path} has {len(files)} frames; frame {index} does not exist.")
         yield index, load(files[index])
-
-
-def sha256(path: Path) -> str:
-    """Hash a file's bytes, or, for a folder, its images' names and bytes in natural order; hexadecimal digits.
-
-    Raises
-    ------
-    DecodeError
-        The file or the folder cannot be read.
-    """
-    try:
-        if not path.is_dir():
-            with path.open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest()
-        parts = [f"{file.name}\0{sha256(file)}\n" for file in members(path)]
-    except OSError as error:
-        raise DecodeError(f"{path} cannot be read: {sentence(error)}.") from error
-    return hashlib.sha256("".join(parts).encode()).hexdigest()
 
 
 def _is_image(file: Path) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import ConfigError, ForgeryPrepError
+from pipeline.progress import Progress, Silent
 from pipeline.sample import layout, marker
 from pipeline.sample.footage import Clip, Still, survey_clip, survey_still
 from pipeline.sample.task import Drawn, Source, Task, make_target
@@ -67,7 +68,7 @@ def make_sample(
     frames: int = FRAMES,
     people: int = PEOPLE,
     run_all: RunAll = one_by_one,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Summary:
     """Make a dataset in FaceForensics++'s layout.
 
@@ -87,8 +88,7 @@ def make_sample(
         How many people are drawn, an even number up to 20.
     run_all : callable
         Maps a function over tuples of arguments and yields an `Outcome` for each, in any order.
-    progress : callable, optional
-        Called with the targets done and their number.
+    progress : Progress, optional
 
     Raises
     ------
@@ -116,7 +116,7 @@ def make_sample(
         sources = {f"{i:03d}": clip for i, clip in enumerate(clips)}
     splits, donors = _cast(sources, stills)
     tasks = [Task(root, name, sources[name], tuple(donors[name])) for name in sources]
-    written = _make(tasks, run_all, progress)
+    written = _make(tasks, run_all, progress or Silent())
     for split, pairs in splits.items():
         layout.write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
     fakes = sum(len(each) for each in donors.values()) * len(marker.METHODS)
@@ -125,14 +125,14 @@ def make_sample(
     return summary
 
 
-def _make(tasks: list[Task], run_all: RunAll, progress: Callable[[int, int], None] | None) -> int:
+def _make(tasks: list[Task], run_all: RunAll, progress: Progress) -> int:
     written = 0
-    for done, outcome in enumerate(run_all(make_target, [(task,) for task in tasks]), start=1):
-        if outcome.failure:
-            raise ForgeryPrepError(f"The clips of {tasks[outcome.number].name} could not be made: {outcome.failure}.")
-        written += outcome.value
-        if progress:
-            progress(done, len(tasks))
+    with progress.stage("sample", len(tasks)) as advance:
+        for outcome in run_all(make_target, [(task,) for task in tasks]):
+            if outcome.failure:
+                raise ForgeryPrepError(f"The clips of {tasks[outcome.number].name} were not made: {outcome.failure}.")
+            written += outcome.value
+            advance(1, "")
     return written
 
 

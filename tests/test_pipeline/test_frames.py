@@ -341,16 +341,6 @@ def test_what_counts_as_lossless(tmp_path):
     assert not frames.is_lossless(tmp_path)
 
 
-def test_digest_tells_content_and_order(tmp_path):
-    one, two = tmp_path / "one", tmp_path / "two"
-    for folder, order in ((one, (1, 2)), (two, (2, 1))):
-        folder.mkdir()
-        for name, number in enumerate(order):
-            Image.fromarray(picture(number)).save(folder / f"{name}.png")
-    assert frames.sha256(one / "0.png") == frames.sha256(two / "1.png") != frames.sha256(one / "1.png")
-    assert frames.sha256(one) != frames.sha256(two)
-
-
 @dataclasses.dataclass
 class Packet:
     pts: int | None

@@ -1,3 +1,4 @@
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pipeline.crops import crop, crop_mask, enlarge
 from pipeline.errors import ConfigError, WriteError
 from pipeline.labels import LABELS
 from pipeline.labels.hull import convex_hull
+from pipeline.progress import Silent
 from pipeline.sample import make_sample
 from pipeline.sample.actor import track
 from pipeline.sample.layout import divide, pair_up
@@ -153,14 +155,18 @@ def test_interrupted_work_is_taken_up(tmp_path):
     class Enough(Exception):
         pass
 
-    def stop(done, total):
-        if done == 1:
-            raise Enough
+    class StopAfterOne(Silent):
+        @contextlib.contextmanager
+        def stage(self, title, total):
+            def stop(steps, remark):
+                raise Enough
+
+            yield stop
 
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     make_sample(whole, frames=6, people=2)
     with pytest.raises(Enough):
-        make_sample(cut, frames=6, people=2, progress=stop)
+        make_sample(cut, frames=6, people=2, progress=StopAfterOne())
     made = {path: path.stat().st_mtime_ns for path in cut.rglob("*.mp4")}
     lost = next(path for path in made if "Patch/c23" in str(path))
     lost.unlink()

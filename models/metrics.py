@@ -1,0 +1,252 @@
+"""Figures of merit of scores and maps, with intervals. Pure NumPy in and plain values out; None where undefined."""
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.metrics import roc_auc_score, roc_curve
+from torchmetrics.functional.classification import (
+    binary_accuracy,
+    binary_f1_score,
+    binary_precision,
+    binary_recall,
+    multiclass_recall,
+)
+
+THRESHOLD = 0.5  # score above which a face is called fake, probability above which a pixel is
+FALSE_POSITIVES = 0.1  # rate at which the true positive rate is given
+LEVEL = 0.95  # of the intervals
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Figures = dict[str, float | None]
+
+
+def scores(label: Ints, score: Floats) -> Figures:
+    """Judge scores of fake against labels.
+
+    Parameters
+    ----------
+    label : ndarray of shape (n,), int64
+        0 real, 1 fake.
+    score : ndarray of shape (n,), float
+        Probability of fake.
+
+    Returns
+    -------
+    dict
+        `accuracy`, `precision`, `recall`, `f1` at a score above 1/2, fakes being the positives; `auc`; `eer`, where
+        the rates of both errors are equal; `tpr_at_fpr10`. What one class alone leaves undefined is None.
+
+    References
+    ----------
+    Curves by scikit-learn, the rest by torchmetrics. The two rates between points of the ROC curve are interpolated
+    linearly.
+    """
+    if not len(label):
+        return dict.fromkeys(("accuracy", "precision", "recall", "f1", "auc", "eer", "tpr_at_fpr10"))
+    truth = torch.from_numpy(label.astype(np.int64))
+    called = torch.from_numpy((score > THRESHOLD).astype(np.int64))
+    fakes = bool(label.any())
+    found: Figures = {
+        "accuracy": float(binary_accuracy(called, truth)),
+        "precision": float(binary_precision(called, truth)) if bool(called.any()) else None,
+        "recall": float(binary_recall(called, truth)) if fakes else None,
+        "f1": float(binary_f1_score(called, truth)) if fakes or bool(called.any()) else None,
+    }
+    if not 0 < label.sum() < len(label):
+        return found | dict.fromkeys(("auc", "eer", "tpr_at_fpr10"))
+    false, true, _ = roc_curve(label, score, drop_intermediate=False)
+    return found | {
+        "auc": float(roc_auc_score(label, score)),
+        "eer": equal_error_rate(false, true),
+        "tpr_at_fpr10": float(np.interp(FALSE_POSITIVES, false, true)),
+    }
+
+
+def equal_error_rate(false: Floats, true: Floats) -> float:
+    """Return the error rate where false positives are as frequent as false negatives, on a ROC curve."""
+    gap = false - (1 - true)  # rises from -1 to 1
+    after = int(np.argmax(gap >= 0))
+    if gap[after] == 0 or after == 0:
+        return float(false[after])
+    share = -gap[after - 1] / (gap[after] - gap[after - 1])
+    return float(false[after - 1] + share * (false[after] - false[after - 1]))
+
+
+def class_recalls(target: Ints, probabilities: Floats, names: tuple[str, ...]) -> Figures:
+    """Return the recall of every class and their mean, for detectors of more than two classes.
+
+    Parameters
+    ----------
+    target : ndarray of shape (n,), int64
+        Class; rows below 0 (a method never taught) are left out.
+    probabilities : ndarray of shape (n, K)
+    names : tuple of str
+        Of the classes.
+    """
+    known = target >= 0
+    if not known.any():
+        return dict.fromkeys([*(f"recall_{name}" for name in names), "recall_mean"])
+    called = torch.from_numpy(probabilities[known].argmax(1))
+    truth = torch.from_numpy(target[known])
+    recalls = multiclass_recall(called, truth, num_classes=probabilities.shape[1], average=None).tolist()
+    found: Figures = {
+        f"recall_{name}": recalls[number] if bool((truth == number).any()) else None
+        for number, name in enumerate(names)
+    }
+    present = [value for value in found.values() if value is not None]
+    return found | {"recall_mean": sum(present) / len(present)}
+
+
+@dataclass(frozen=True)
+class Videos:
+    """Scores meaned over each video; every array has an entry a video."""
+
+    label: Ints
+    score: Floats
+    video: Ints
+
+
+def by_video(label: Ints, score: Floats, video: Ints) -> Videos:
+    """Mean the scores of each video's frames; a video is fake when most of its frames are.
+
+    Frames of a fake that were labelled real for want of changed pixels do not make it real.
+    """
+    numbers, place = np.unique(video, return_inverse=True)
+    place = place.reshape(-1)
+    counts = np.bincount(place, minlength=len(numbers))
+    fake = np.bincount(place, weights=label, minlength=len(numbers)) / np.maximum(counts, 1) > 0.5
+    mean = np.bincount(place, weights=score, minlength=len(numbers)) / np.maximum(counts, 1)
+    return Videos(fake.astype(np.int64), mean, numbers)
+
+
+def interval(
+    label: Ints, score: Floats, group: Ints, figure: Callable[[Ints, Floats, Floats], float | None], rounds: int = 1000
+) -> tuple[float, float] | None:
+    """Return a bootstrap interval of a figure, drawing whole groups with replacement.
+
+    Frames of one video are alike: drawing frames would give intervals that are far too narrow.
+
+    Parameters
+    ----------
+    label, score, group : ndarray of shape (n,)
+        `group` is the video of each frame.
+    figure : callable
+        Of label, score and weight.
+    rounds : int
+        Draws; those with one class alone do not count.
+
+    Returns
+    -------
+    tuple of float, or None
+        The middle 95 % of the draws; None where fewer than half of them have a value.
+    """
+    if not len(label):
+        return None
+    order = np.argsort(-score, kind="stable")  # sorted once, for every draw
+    label, score = label[order], score[order]
+    _, place = np.unique(group[order], return_inverse=True)
+    place = place.reshape(-1)
+    count = int(place.max()) + 1
+    rng = np.random.default_rng(0)
+    values = []
+    for _ in range(rounds):
+        weight = np.bincount(rng.integers(count, size=count), minlength=count)[place].astype(np.float64)
+        value = figure(label, score, weight)
+        if value is not None:
+            values.append(value)
+    if len(values) < rounds / 2:
+        return None
+    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return float(low), float(high)
+
+
+def weighted_auc(label: Ints, score: Floats, weight: Floats) -> float | None:
+    """Return the area under the ROC curve of weighted rows, sorted by falling score; None for one class alone."""
+    ends = np.flatnonzero(np.append(np.diff(score) != 0, True))  # ties count half
+    fake, real = (np.cumsum(weight * (label == value))[ends] for value in (1, 0))
+    if not (fake[-1] and real[-1]):
+        return None
+    return float(np.trapezoid(np.append(0, fake), np.append(0, real)) / (fake[-1] * real[-1]))
+
+
+def weighted_accuracy(label: Ints, score: Floats, weight: Floats) -> float | None:
+    """Return the weighted share of rows called rightly."""
+    return float((weight * ((score > THRESHOLD) == label)).sum() / weight.sum())
+
+
+INTERVALS: Mapping[str, Callable[[Ints, Floats, Floats], float | None]] = {
+    "auc": weighted_auc,
+    "accuracy": weighted_accuracy,
+}
+
+
+def pixel_counts(predicted: torch.Tensor, truth: torch.Tensor) -> Ints:
+    """Count pixels of predicted and true maps.
+
+    Parameters
+    ----------
+    predicted : Tensor of shape (B, 1, S, S)
+        Probability of manipulation.
+    truth : Tensor of shape (B, 1, S, S)
+        1 manipulated, 0 not; soft ones count from 1/2; NaN is left out.
+
+    Returns
+    -------
+    ndarray of shape (B, 4), int64
+        True positives, false positives, false negatives, true negatives.
+    """
+    known = ~truth.isnan()
+    called, real = predicted > THRESHOLD, truth.nan_to_num() >= THRESHOLD
+    cells = [called & real, called & ~real, ~called & real, ~called & ~real]
+    return torch.stack([(cell & known).flatten(1).sum(1) for cell in cells], 1).cpu().numpy().astype(np.int64)
+
+
+def localisation(counts: Ints) -> dict[str, Floats]:
+    """Return per image the figures of maps from their pixel counts; NaN where not one pixel is known.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n, 4)
+        From `pixel_counts`.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n,)
+        `iou`: of manipulated pixels, 1 where none is and none is called (locate). `miou`: mean of that and of the same
+        for untouched pixels (wavelet; our reading, methods that call a real's every pixel right get 1). `pbca`: share
+        of pixels called rightly (anticompression).
+    """
+    true, false, missed, clear = counts.astype(np.float64).T
+    total = counts.sum(1)
+    fore, back = _ratio(true, true + false + missed), _ratio(clear, clear + false + missed)
+    figures = {"iou": fore, "miou": (fore + back) / 2, "pbca": (true + clear) / np.maximum(total, 1)}
+    return {name: np.where(total > 0, values, np.nan) for name, values in figures.items()}
+
+
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.where(whole > 0, part / np.maximum(whole, 1), 1.0)
+
+
+def maps(counts: Ints, label: Ints) -> Figures:
+    """Return the mean figures of maps: over all images, and over fakes alone as `..._fake`."""
+    found: Figures = {}
+    for name, values in localisation(counts).items():
+        found[name] = _mean(values)
+        found[f"{name}_fake"] = _mean(values[label == 1])
+    return found
+
+
+def _mean(values: Floats) -> float | None:
+    known = values[~np.isnan(values)]
+    return float(known.mean()) if len(known) else None
+
+
+def better(metric: str, value: float | None, best: float | None) -> bool:
+    """Tell whether a validation is better than the best so far; a loss is better when lower, the rest when higher."""
+    if value is None or math.isnan(value):
+        return False
+    return best is None or (value < best if metric == "loss" else value > best)

@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -45,8 +47,9 @@ class Outcome:
 class Workers:
     """A running cluster; `map` is all the rest of the project knows of Dask."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, started: int) -> None:
         self._client = client
+        self._started = started  # processes; one that was killed a moment ago is not among those of the scheduler
 
     def map(
         self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], deadline: float = DEADLINE
@@ -70,7 +73,7 @@ class Workers:
         tried: set[int] = set()
         flying: dict[Future, int] = {}
         started: dict[str, float] = {}
-        slots = 2 * max(1, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        slots = 2 * max(1, self._started, len(self._client.scheduler_info(n_workers=-1)["workers"]))
         try:
             while waiting or suspects or flying:
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
@@ -100,8 +103,13 @@ class Workers:
                 if now - started.setdefault(str(key), now) > deadline:
                     late += [future for future in flying if future.key == key]
                     self._client.cancel(late, force=True)
-                    self._client.restart_workers([worker], timeout=60, raise_for_error=False)
+                    self._client.run(_kill, workers=[worker], nanny=True, on_error="ignore")
         return late
+
+
+def _kill(dask_worker: Any) -> None:
+    """Kill the process of a nanny, which starts another: one that hangs in native code hears of nothing else."""
+    os.kill(dask_worker.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -137,7 +145,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
             )
             client = stack.enter_context(Client(stack.enter_context(local)))
         client.register_plugin(SingleThread())
-        yield Workers(client)
+        yield Workers(client, 0 if scheduler else workers)
 
 
 def _outcome(future: Future, number: int) -> Outcome:

@@ -1,0 +1,132 @@
+"""A tiny dataset of real H.264 video in FaceForensics++'s layout and the store made from it, once for the whole suite."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+import cli.prep
+from pipeline.config import Recipe, load_recipe
+from pipeline.manifest import load_manifest, scan
+from pipeline.run import Job, run
+from pipeline.sample import make_sample
+
+SUPPORT = Path(__file__).parent / "support"
+SPLITS = {"train": [["000", "001"]], "val": [], "test": [["002", "003"]]}
+RECIPE = """
+[sampling.real]
+train = 4
+test = 3
+
+[sampling.fake]
+train = 3
+test = 3
+
+[cropping]
+size = 96
+
+[chunking]
+shard = 16
+"""
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """The dataset, and how stores are made from it."""
+
+    root: Path
+    recipe_file: Path
+
+    @property
+    def recipe(self) -> Recipe:
+        return load_recipe(str(self.recipe_file), load_manifest("sample")["sampling"])
+
+    def job(self, location: Path | str, root: Path | None = None, limit: int | None = None, **changes: object) -> Job:
+        recipe = dataclasses.replace(self.recipe, **changes)
+        return Job(scan(load_manifest("sample"), root or self.root, limit=limit), recipe, str(location), limit)
+
+    def arguments(self, location: Path | str, root: Path | None = None) -> list[str]:
+        """Return the command that makes a store."""
+        named = {"--root": root or self.root, "--recipe": self.recipe_file, "--store": location}
+        return ["run", *(str(word) for option in named.items() for word in option)]
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command said, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
+    folder = tmp_path_factory.mktemp("tiny")
+    root, recipe = folder / "sample", folder / "tiny.toml"
+    make_sample(root, people=4, frames=6)
+    for split, pairs in SPLITS.items():
+        (root / "splits" / f"{split}.json").write_text(json.dumps(pairs))
+    recipe.write_text(RECIPE)
+    return Tiny(root, recipe)
+
+
+@pytest.fixture(scope="session")
+def tiny_store(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the finished store of the tiny dataset; tests that change it take a copy."""
+    location = tmp_path_factory.mktemp("stores") / "tiny.zarr"
+    run(tiny.job(location), workers=2)
+    return location
+
+
+@pytest.fixture(scope="session")
+def scheduler() -> Iterator[str]:
+    """Yield the address of a Dask scheduler with two processes: runs that share it need not start their own."""
+    from distributed import LocalCluster
+
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as local:
+        yield local.scheduler_address
+
+
+@pytest.fixture
+def prep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Said]:
+    """Return a function that runs `forgery-prep` in this process."""
+
+    def call(*arguments: object) -> Said:
+        monkeypatch.setattr(sys, "argv", ["forgery-prep", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as left:
+            cli.prep.main()
+        said = capsys.readouterr()
+        return Said(int(left.value.code or 0), said.out, said.err)
+
+    return call
+
+
+@pytest.fixture
+def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Return a function that starts `forgery-prep`, or `killed.py`, in a process group of its own."""
+    started: list[subprocess.Popen[str]] = []
+
+    def begin(*arguments: object, killed_at: tuple[str, int] | None = None) -> subprocess.Popen[str]:
+        program = [str(Path(sys.executable).with_name("forgery-prep"))]
+        if killed_at:
+            program = [sys.executable, str(SUPPORT / "killed.py"), *map(str, killed_at)]
+        process = subprocess.Popen(
+            [*program, *map(str, arguments)],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        started.append(process)
+        return process
+
+    yield begin
+    for process in started:
+        if process.poll() is None:
+            os.killpg(process.pid, 9)
+        process.communicate()

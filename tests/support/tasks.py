@@ -1,0 +1,47 @@
+"""Work for worker processes: it has to be importable there."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+
+def square(number: int) -> int:
+    return number * number
+
+
+def fail(number: int) -> int:
+    raise LookupError(f"number {number}")
+
+
+def die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def die_at(number: int, fatal: int) -> int:
+    """Kill the process that works on one of the numbers, always."""
+    if number == fatal:
+        die()
+    return number
+
+
+def die_once(number: int, fatal: int, mark: Path) -> int:
+    """Kill the process that works on one of the numbers, the first time."""
+    if number == fatal and not mark.exists():
+        mark.touch()
+        die()
+    return number
+
+
+def hang_at(number: int, fatal: int) -> int:
+    """Never return for one of the numbers."""
+    while number == fatal:
+        time.sleep(0.05)
+    return number
+
+
+def threads() -> tuple[int, str]:
+    """Return how many threads OpenCV uses in this process, and what OpenMP was told."""
+    import cv2
+
+    return cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]

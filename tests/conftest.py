@@ -1,4 +1,4 @@
-"""A tiny dataset of real H.264 video in FaceForensics++'s layout and the store made from it, once for the whole suite."""
+"""A tiny dataset of real H.264 video in FaceForensics++'s layout and the store made from it, once for all tests."""
 
 import dataclasses
 import json

@@ -3,7 +3,10 @@
 import os
 import signal
 import time
+from multiprocessing.synchronize import Event
 from pathlib import Path
+
+from pipeline.lock import alone
 
 
 def square(number: int) -> int:
@@ -45,3 +48,10 @@ def threads() -> tuple[int, str]:
     import cv2
 
     return cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
+
+
+def hold(location: str, ready: Event) -> None:
+    """Hold a store's lock until killed."""
+    with alone(location):
+        ready.set()
+        time.sleep(600)

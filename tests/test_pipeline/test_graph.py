@@ -1,8 +1,5 @@
 """The map over processes: every outcome once, whatever becomes of the processes."""
 
-import re
-from pathlib import Path
-
 import pytest
 import tasks
 
@@ -61,15 +58,3 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence():
         cluster(1, "tcp://127.0.0.1:9"),
     ):
         pass
-
-
-@pytest.mark.parametrize("package", ["dask", "distributed"])
-def test_only_this_module_imports_dask(package):
-    root = Path(__file__).parents[2]
-    importers = [
-        path.relative_to(root).as_posix()
-        for top in ("pipeline", "models", "cli")
-        for path in (root / top).rglob("*.py")
-        if re.search(rf"^\s*(import|from) {package}\b", path.read_text(), re.MULTILINE)
-    ]
-    assert importers == ["pipeline/graph.py"]

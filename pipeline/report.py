@@ -17,7 +17,7 @@ from pipeline.finish import stored_names
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.writing import writing
 
-TILE = 160  # pixels of a picture's side
+TILE = 120  # pixels of a picture's side
 HEAD, MARGIN = 20, 96  # pixels of the column titles, and of the row titles
 RESIDUE_GAIN = 32  # grey levels shown per grey level of noise
 TITLES = {"rr": "blend RR", "fr": "blend FR"}

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pipeline import store
 from pipeline.config import Recipe
 from pipeline.finish import stored_names
-from pipeline.labelling import Rows, rows_of
 from pipeline.pairs import Names
 from pipeline.schema import NO_PAIR
 
@@ -45,11 +44,6 @@ def check(group: store.Group, columns: Mapping[str, Columns], recipe: Recipe) ->
         store.attributes_of(group)["counts"], group,
     )  # fmt: skip
     return [text for promise in PROMISES for text in promise(stored)]
-
-
-def rows_of_store(group: store.Group) -> Rows:
-    """Return what every row's labels are made from."""
-    return rows_of(store.read_columns(group), stored_names(group))
 
 
 def _some(rows: NDArray[np.bool_]) -> str:

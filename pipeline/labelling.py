@@ -88,11 +88,22 @@ def label_shard(
     """
     group = store.open_group(location, "r+")
     array = store.array_of(group, kind)
-    about = LABELS[kind]
-    values = SOURCES[about.source](
-        _Task(group, store.shard_rows(array, number), rows, settings, cropping, Path(root), kind)
+    store.write_shard(
+        array, number, label_rows(group, kind, store.shard_rows(array, number), rows, settings, cropping, root)
     )
-    store.write_shard(array, number, values)
+
+
+def label_rows(
+    group: store.Group,
+    kind: str,
+    span: tuple[int, int],
+    rows: Rows,
+    settings: Labelling,
+    cropping: Cropping,
+    root: str,
+) -> Pixels:
+    """Compute one label kind for neighbouring rows; `span` is the first and the one after the last."""
+    return SOURCES[LABELS[kind].source](_Task(group, span, rows, settings, cropping, Path(root), kind))
 
 
 @dataclass(frozen=True)

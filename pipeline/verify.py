@@ -1,15 +1,15 @@
 """Read a whole store again: everything must be there, as it was written, and every promise must hold."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import invariants, store
+from pipeline import invariants, labelling, store
 from pipeline.errors import DamageError
-from pipeline.finish import stored_recipe
+from pipeline.finish import stored_names, stored_recipe
 from pipeline.graph import Workers, cluster
 from pipeline.hashing import array_digest, column_digest, row_digests
 from pipeline.labels import LABELS, NO_LABEL
@@ -67,9 +67,11 @@ def verify(
             except DamageError as error:
                 findings.append(str(error))
     digests = {path: column_digest(path, values) for path, values in _flat(columns)}
+    # labels can be computed again where what they are made from can be read
+    rows = labelling.rows_of(columns[""], stored_names(group)) if not findings else None
     with cluster(workers, scheduler) as crew:
         for path in [path for path in specs if specs[path].sharded and path in readable]:
-            digest, found = _read_pixels(crew, location, path, progress or Silent())
+            digest, found = _read_pixels(crew, location, path, rows, progress or Silent())
             findings += found
             if digest:
                 digests[path] = digest
@@ -116,15 +118,18 @@ class Shard:
     findings: tuple[str, ...]
 
 
-def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) -> tuple[str, list[str]]:
+def _read_pixels(
+    crew: Workers, location: str, path: str, rows: labelling.Rows | None, progress: Progress
+) -> tuple[str, list[str]]:
     """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
     array: store.Array = store.array_of(store.open_group(location), path)
     missing = store.missing_shards(array)
     findings = [f"{path}: rows {_span(array, number)} are missing" for number in missing]
     todo = [number for number in range(store.shard_count(array)) if number not in missing]
+    again = _last_rows(array, rows) if rows is not None and path in LABELS and LABELS[path].source != "mask" else {}
     found: dict[int, Shard] = {}
     with progress.stage(path, len(todo)) as advance:
-        for outcome in crew.map(read_shard, [(location, path, number) for number in todo]):
+        for outcome in crew.map(read_shard, [(location, path, number, again.get(number)) for number in todo]):
             number = todo[outcome.number]
             found[number] = outcome.value or Shard(b"", (f"{path}: rows {_span(array, number)}: {outcome.failure}",))
             advance(1, "")
@@ -132,12 +137,11 @@ def _read_pixels(crew: Workers, location: str, path: str, progress: Progress) ->
         findings += found[number].findings
     if findings:
         return "", findings
-    rows = [found[number].rows for number in todo]
-    return array_digest(path, str(array.dtype), array.shape, rows), []
+    return array_digest(path, str(array.dtype), array.shape, (found[number].rows for number in todo)), []
 
 
-def read_shard(location: str, path: str, number: int) -> Shard:
-    """Read one shard; check its values and, for labels that follow from stored pixels, compute one row again."""
+def read_shard(location: str, path: str, number: int, again: labelling.Rows | None) -> Shard:
+    """Read one shard and check its values; for a label that follows from stored pixels, compute its last row again."""
     group = store.open_group(location)
     array: store.Array = store.array_of(group, path)
     span = _span(array, number)
@@ -149,26 +153,22 @@ def read_shard(location: str, path: str, number: int) -> Shard:
     name = path.rpartition("/")[2]
     if name in LABELS and values.dtype == np.uint8 and not np.isin(np.unique(values), BINARY).all():
         findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
-    low = store.shard_rows(array, number)[0]
-    for check in (again for kind, again in AGAIN.items() if kind == path):
-        if not np.array_equal(check(group, low), values[0]):
-            findings.append(f"{path}: row {low} is not what its crop gives")
+    last = store.shard_rows(array, number)[1] - 1
+    if again is not None and not np.array_equal(_again(group, path, last, again), values[-1]):
+        findings.append(f"{path}: row {last} is not what its crop gives")
     return Shard(row_digests(values), tuple(findings))
 
 
-def _noise_again(group: store.Group, row: int) -> NDArray[Any]:
-    recipe, rows = stored_recipe(group), invariants.rows_of_store(group)
-    image = store.read(store.array_of(group, "image"), [row])[0]
-    return LABELS["noise"].compute(image, recipe.labelling, rows.own_level[row])
+def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.Rows]:
+    """Return what the last row of every shard is made from."""
+    ends = {number: store.shard_rows(array, number)[1] for number in range(store.shard_count(array))}
+    return {number: rows.take(end - 1, end) for number, end in ends.items()}
 
 
-def _boundary_again(group: store.Group, row: int) -> NDArray[Any]:
-    hull = store.read(store.array_of(group, "hull"), [row])[0]
-    settings = stored_recipe(group).labelling
-    return LABELS["boundary"].compute(hull, settings, "raw")
-
-
-AGAIN: Mapping[str, Callable[[store.Group, int], NDArray[Any]]] = {"noise": _noise_again, "boundary": _boundary_again}
+def _again(group: store.Group, kind: str, row: int, about: labelling.Rows) -> NDArray[Any]:
+    recipe = stored_recipe(group)
+    values = labelling.label_rows(group, kind, (row, row + 1), about, recipe.labelling, recipe.cropping, "")
+    return np.asarray(values[0])
 
 
 def _span(array: store.Array, number: int) -> str:

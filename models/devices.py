@@ -1,0 +1,98 @@
+"""Devices, precision and processes by Lightning Fabric, and what they have in common for one or many."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+
+from pipeline.errors import ConfigError
+
+PRECISIONS = {"32": "32-true", "bf16": "bf16-mixed"}
+DEVICES = ("auto", "cpu", "cuda")
+
+
+def start(device: str = "auto", precision: str = "32") -> Fabric:
+    """Begin to use a device; under torchrun, join the other processes.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        `auto`: a GPU where there is one.
+    precision : {"32", "bf16"}
+        `bf16`: 16-bit arithmetic where it is safe, 32-bit weights.
+
+    Raises
+    ------
+    ConfigError
+        An unknown name, or no GPU where one is asked for.
+    """
+    if device not in DEVICES or precision not in PRECISIONS:
+        raise ConfigError(f"--device is one of {', '.join(DEVICES)} and --precision one of {', '.join(PRECISIONS)}.")
+    there = torch.cuda.is_available()
+    if device == "cuda" and not there:
+        raise ConfigError("There is no GPU that PyTorch can use here; --device cpu works everywhere.")
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice on clusters that are not there
+        fabric = Fabric(
+            accelerator="cuda" if there and device != "cpu" else "cpu",
+            devices=here,
+            num_nodes=max(1, processes // here),
+            strategy="ddp" if processes > 1 else "auto",
+            precision=PRECISIONS[precision],  # type: ignore[arg-type]
+        )
+        fabric.launch()
+    return fabric
+
+
+def total(fabric: Fabric, values: Tensor) -> Tensor:
+    """Return the sum of a tensor over all processes."""
+    if fabric.world_size == 1:
+        return values
+    summed = fabric.all_reduce(values, reduce_op="sum")
+    assert isinstance(summed, Tensor)
+    return summed
+
+
+def any_of(fabric: Fabric, value: bool) -> bool:
+    """Tell whether something holds in any process."""
+    if fabric.world_size == 1:
+        return value
+    return bool(total(fabric, torch.tensor(float(value), device=fabric.device)))
+
+
+def share_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
+    """Sum gradients over all processes, in one message."""
+    if fabric.world_size == 1:
+        return
+    for parameter in parameters:
+        if parameter.grad is None:
+            parameter.grad = torch.zeros_like(parameter)
+    gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
+    summed = total(fabric, torch.cat([gradient.flatten() for gradient in gradients]))
+    done = 0
+    for gradient in gradients:
+        gradient.copy_(summed[done : done + gradient.numel()].view_as(gradient))
+        done += gradient.numel()
+
+
+def gather(fabric: Fabric, value: Any) -> list[Any]:
+    """Return every process's value, in the order of their ranks."""
+    if fabric.world_size == 1:
+        return [value]
+    found: list[Any] = [None] * fabric.world_size
+    torch.distributed.all_gather_object(found, value)
+    return found
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Tell whether an error says that memory ran out, of a GPU or of the machine."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error)
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)

@@ -114,6 +114,8 @@ def _open(draft: Draft, video: Video, reals: dict[Video, Source] | None = None) 
     except OSError as error:  # DecodeError is one
         draft.reject(video, -1, "probe", str(error), _wanted(draft, video))
         return None
+    if probe.damage:  # what can be read is used; that there should be more is not forgotten
+        draft.reject(video, -1, "probe", probe.damage, rows=0)
     draft.sources.append(source)
     return source
 

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -144,7 +145,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
                 silence_logs=logging.CRITICAL,
             )
             client = stack.enter_context(Client(stack.enter_context(local)))
-        client.register_plugin(SingleThread())
+        client.register_plugin(SingleThread(deaf=not scheduler))
         yield Workers(client, 0 if scheduler else workers)
 
 
@@ -160,8 +161,13 @@ class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no ty
 
     name = "single-thread"
 
+    def __init__(self, deaf: bool) -> None:
+        self.deaf = deaf  # to Ctrl-C: a terminal sends it to every process, and the first one tells the others to stop
+
     def setup(self, worker: object) -> None:
         """Keep libraries from starting threads of their own: there is one process a core."""
         import cv2
 
         cv2.setNumThreads(1)
+        if self.deaf and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -76,7 +76,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(location, tmp_path, pairs, steps
 @pytest.mark.parametrize(("name", "pairs"), [("grnet", ("size=32",)), ("bigarts", ("size=64", "validate_every=2"))])
 def test_detectors_resume_exactly(location, tmp_path, name, pairs):
     detector = detectors.DETECTORS[name]
-    pairs = (*pairs, "epochs=2", "batch=12")
+    pairs = (*pairs, "epochs=2", "batch=24")
     train(job(location, tmp_path / "whole", *pairs, detector=detector))
     first = train(job(location, tmp_path / "parts", *pairs, detector=detector, steps=1))
     assert not first.done

@@ -1,0 +1,67 @@
+"""`forgery-eval`: judge a checkpoint on stores."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from cli import options
+from cli.screen import Bars, out, run_app
+from cli.train import Device, Precision, Stores, stores_of
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+
+
+@app.command(epilog="--debug shows the traceback of an error.")
+def evaluate(
+    checkpoint: Annotated[Path, typer.Option(help="A best.ckpt of forgery-train.")],
+    store: Stores = None,
+    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
+    compression: Annotated[str, typer.Option(help="Rows of this compression alone.  [default: all]")] = "",
+    frames: Annotated[int, typer.Option(min=0, help="Frames of each video, evenly spaced; 0: all.")] = 0,
+    perturb: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge degraded crops too, such as jpeg:60; again for more; jpeg alone: the papers' sweep. "
+                     "Kinds: jpeg, blur, resize, noise, mean, h264."),
+    ] = None,
+    partial: Annotated[
+        list[str] | None,
+        typer.Option(help="Judge fakes forged in one region alone too: eyes, nose, mouth, lower, upper, left, right, "
+                     "or all."),
+    ] = None,
+    device: Device = "auto",
+    precision: Precision = "32",
+    batch_size: Annotated[int, typer.Option(min=1, help="Rows judged at once.")] = 32,
+    rounds: Annotated[int, typer.Option(min=0, help="Bootstrap draws behind each interval; 0: none.")] = 1000,
+    out_dir: Annotated[
+        Path | None, typer.Option("--out", help="Folder for results.  [default: eval beside the checkpoint]")
+    ] = None,
+    sheet: Annotated[bool, typer.Option(help="Draw a sheet of predictions.")] = True,
+    as_json: options.AsJson = False,
+) -> None:  # fmt: skip
+    """Judge a detector by frames, videos and maps, for each store, compression and method."""
+    from models import report, sheets
+    from models.evaluate import Request
+    from models.evaluate import evaluate as judge
+
+    request = Request(
+        stores_of(store), checkpoint, split, compression, frames, tuple(perturb or ()), tuple(partial or ()), device,
+        precision, batch_size, rounds,
+    )  # fmt: skip
+    found = judge(request, Bars())
+    folder = out_dir or checkpoint.parent / "eval"
+    files = report.write(found, folder)
+    if sheet:
+        files.append(folder / sheets.SHEET)
+        sheets.draw(found, files[-1])
+    if as_json:
+        out.print(json.dumps(found.result), markup=False)
+    else:
+        out.print(report.screen(found.result), markup=False)
+        out.print(f"Wrote {', '.join(map(str, files))}.", markup=False)
+
+
+def main() -> None:
+    """Run the command line."""
+    run_app(app)

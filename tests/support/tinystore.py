@@ -91,7 +91,7 @@ def make_store(
         _blend(group, columns, images, inner, ring, recipe, meanings)
     rejects = store.subgroup(group, store.REJECTS)
     lost = {"video": ["real/c23/test0.mp4", "gone.mp4"], "frame": [7, -1], "stage": ["faces", "index"],
-            "reason": ["no face", "does not decode"], "rows": [1, frames], "method": ["real", methods[0]],
+            "reason": ["no face", "does not decode"], "rows": [1, frames], "method": ["real", (*methods, "real")[0]],
             "compression": [compressions[0]] * 2, "split": ["test", "test"]}  # fmt: skip
     store.write_table(rejects, REJECTS, lost, Chunking())
     group.attrs.update(

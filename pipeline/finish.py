@@ -109,10 +109,12 @@ def relabel(
     Raises
     ------
     ConfigError
-        There is no such kind.
+        There is no such kind, or no folder to read masks from.
     """
     if unknown := sorted(set(kinds) - set(LABELS)):
         raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
+    if any(LABELS[kind].source == "mask" for kind in kinds) and not root.is_dir():
+        raise ConfigError(f"The dataset's folder {root} is not there; masks are read from it. Name it with --root.")
     with alone(location):
         group = store.open_group(location, "r+")
         old = stored_recipe(group)

@@ -1,5 +1,6 @@
 """Read a whole store again: everything must be there, as it was written, and every promise must hold."""
 
+import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -154,8 +155,10 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
     if name in LABELS and values.dtype == np.uint8 and not np.isin(np.unique(values), BINARY).all():
         findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
     last = store.shard_rows(array, number)[1] - 1
-    if again is not None and not np.array_equal(_again(group, path, last, again), values[-1]):
-        findings.append(f"{path}: row {last} is not what its crop gives")
+    if again is not None:
+        with contextlib.suppress(DamageError):  # what it is made from has a finding of its own
+            if not np.array_equal(_again(group, path, last, again), values[-1]):
+                findings.append(f"{path}: row {last} is not what its crop gives")
     return Shard(row_digests(values), tuple(findings))
 
 

@@ -20,6 +20,8 @@ from pipeline.parts import Part, Reject
 from pipeline.progress import Progress
 from pipeline.schema import IMAGE
 
+FACES = "faces"  # title of the stage that finds and crops them
+
 
 @dataclass(frozen=True)
 class ReadBack:
@@ -38,7 +40,7 @@ def index_all(
     todo = [group for group in every if not parts.part_path(folder, group.number).exists()]
     tasks = [(group, dataset.root, recipe, dataset.cropped, folder, device) for group in todo]
     lost = 0
-    with progress.stage("faces", len(every)) as advance:
+    with progress.stage(FACES, len(every)) as advance:
         advance(len(every) - len(todo), "")
         for outcome in workers.map(index.index_group, tasks):
             group = todo[outcome.number]

@@ -15,7 +15,7 @@ from pipeline.progress import Advance, Silent
 from pipeline.run import Job, run
 from pipeline.store import open_group, read_columns
 
-FEW, MORE = 2, 24  # frames of a video in the two runs
+FEW, MORE = 2, 12  # frames of a video in the two runs
 LOOKED_AT = 8  # videos whose lengths stand for all
 
 

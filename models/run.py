@@ -73,6 +73,7 @@ class Run:
     left: int = 0  # steps this run may still take; -1: any number
     saved: float = field(default_factory=time.monotonic)
     interrupted: bool = False
+    measured: int = -1  # phase whose need of memory was measured
 
     @property
     def phase(self) -> Phase:
@@ -137,8 +138,8 @@ def flush(run: Run) -> None:
 
 
 def remark(run: Run) -> str:
-    """Say the latest losses in a few words; empty between two looks at them."""
-    if run.pending or not run.log.rows:
+    """Say the losses looked at last in a few words."""
+    if not run.log.rows:
         return ""
     row = run.log.rows[-1]
     terms = [name for name in row if name == "loss" or name.startswith("term_")]

@@ -3,13 +3,14 @@
 import contextlib
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
-from models import augment, batch, checkpoint, devices, live, log, metrics, order, scoring, step
+from models import augment, batch, checkpoint, devices, live, log, memory, metrics, order, scoring, step
 from models.checkpoint import Checkpoint
 from models.data import Loaded, ahead
 from models.detector import Network
@@ -69,6 +70,7 @@ def train(job: Job, progress: Progress | None = None) -> State:
     with _catching(run):
         _all_phases(run, earlier)
     if run.interrupted:
+        run.progress.say(f"Saved after step {run.state.step}; --resume goes on from there.")
         raise KeyboardInterrupt
     return run.state
 
@@ -151,6 +153,7 @@ def _one_epoch(run: Run) -> Iterator[None]:
         ready = batch.to_device(loaded, plan.size, run.fabric.device)
         draws = augment.draw(plan.augmentations, size, [*seed, number])
         ready = augment.augment(ready, plan.augmentations, draws.take(slice(low, low + len(loaded))))
+        _fit(run, ready)
         found = run.moving.take(ready)
         state.micro = run.moving.micro if run.moving.micro < KEY else 0
         state.batch, state.step, state.phase_step = number + 1, state.step + 1, state.phase_step + 1
@@ -159,6 +162,17 @@ def _one_epoch(run: Run) -> Iterator[None]:
         if len(run.pending) >= FLUSH:
             flush(run)
         yield
+
+
+def _fit(run: Run, ready: Mapping[str, Tensor]) -> None:
+    """Before the first step on a CPU, choose micro-batches that fit; a GPU says when they do not."""
+    if run.moving.micro < KEY or run.fabric.device.type != "cpu" or run.measured == run.state.phase:
+        return
+    run.measured = run.state.phase
+    rows = memory.rows_that_fit(run.network, ready, run.fabric.world_size)
+    if rows is not None and rows < len(ready["label"]):
+        run.moving.micro = rows
+        run.progress.say(f"Memory holds {rows} rows at once: gradients are added up over {rows} at a time.")
 
 
 def _end_epoch(run: Run) -> None:

@@ -14,7 +14,7 @@ import torch
 from tinystore import make_store
 from toy import TOY, Toy
 
-from models import checkpoint, detectors
+from models import checkpoint, detectors, memory
 from models.job import BEST, CURVES, LAST, METRICS_FILE, RUN_FILE, Job
 from models.run import load_best
 from models.train import train
@@ -73,10 +73,13 @@ def test_a_resumed_run_is_the_uninterrupted_one(location, tmp_path, pairs, steps
         assert same(weights(tmp_path / "parts", name), weights(tmp_path / "whole", name))
 
 
-@pytest.mark.parametrize(("name", "pairs"), [("grnet", ("size=32",)), ("bigarts", ("size=64", "validate_every=2"))])
-def test_detectors_resume_exactly(location, tmp_path, name, pairs):
+@pytest.mark.parametrize(
+    ("name", "pairs"), [("grnet", ("size=32",)), ("bigarts", ("size=64", "validate_every=2", "blends=live"))]
+)
+def test_detectors_resume_exactly(tmp_path, name, pairs):
+    location = make_store(tmp_path / "few.zarr", size=32, frames=1, compressions=("c23",))
     detector = detectors.DETECTORS[name]
-    pairs = (*pairs, "epochs=2", "batch=24")
+    pairs = (*pairs, "epochs=2", "batch=4")
     train(job(location, tmp_path / "whole", *pairs, detector=detector))
     first = train(job(location, tmp_path / "parts", *pairs, detector=detector, steps=1))
     assert not first.done
@@ -141,6 +144,29 @@ def test_less_memory_means_smaller_pieces(location, tmp_path):
         assert float(parts[3]) == pytest.approx(float(whole[3]), abs=1e-5)
 
 
+def test_on_a_cpu_the_free_memory_decides(location, tmp_path, monkeypatch):
+    train(job(location, tmp_path / "whole", frozen_norm=True))
+    settings = TOY.parse([])
+    batch = {"image": torch.rand(4, 3, 32, 32), "label": torch.arange(4) % 2, "ssim": torch.zeros(4, 1, 32, 32)}
+    network = TOY.build(settings, False)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    each = memory.activations(network, {name: values[:2] for name, values in batch.items()}) / 2
+    assert each >= (3 * 32**2 + 6 * 16**2 + 32**2) * 4  # at least the input, the features and the map
+    assert same(before, network.state_dict())
+    monkeypatch.setattr(memory, "available", lambda: int(3.5 * each / memory.SHARE))
+    assert memory.rows_that_fit(network, batch) == 3
+    state = train(job(location, tmp_path / "parts", frozen_norm=True))
+    assert 0 < state.micro < 8  # the whole batch
+    for whole, parts in zip(losses(tmp_path / "whole"), losses(tmp_path / "parts"), strict=True):
+        assert float(parts[3]) == pytest.approx(float(whole[3]), abs=1e-5)
+
+
+def test_sixteen_bits(location, tmp_path):
+    state = train(job(location, tmp_path, precision="bf16"))
+    assert state.done
+    assert all(value.dtype != torch.bfloat16 for value in weights(tmp_path).values())
+
+
 def test_no_memory_for_a_single_row(location, tmp_path, monkeypatch):
     def full(*_):
         raise torch.OutOfMemoryError("CUDA out of memory")
@@ -184,8 +210,8 @@ def test_ctrl_c_saves_and_goes_on_exactly(location, tmp_path, monkeypatch):
     forward, passes = Toy.forward, []
 
     def interrupted(self, batch):
-        passes.append(1)
-        if len(passes) == 5:
+        passes.append(self.training)
+        if self.training and sum(passes) == 5:
             os.kill(os.getpid(), signal.SIGINT)
         return forward(self, batch)
 

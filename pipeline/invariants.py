@@ -14,6 +14,7 @@ from pipeline.pairs import Names
 from pipeline.schema import NO_PAIR
 
 Columns = Mapping[str, NDArray[Any]]
+NOTHING: NDArray[Any] = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ def check(group: store.Group, columns: Mapping[str, Columns], recipe: Recipe) ->
         columns[""], columns[store.BLENDS], columns[store.REJECTS], stored_names(group), recipe,
         store.attributes_of(group)["counts"], group,
     )  # fmt: skip
+    if found := [*one_length(stored), *pointers(stored)]:
+        return found  # nothing else can be looked up
     return [text for promise in PROMISES for text in promise(stored)]
 
 
@@ -57,9 +60,18 @@ def one_length(stored: Stored) -> Iterator[str]:
         for name, values in columns.items():
             if not name.startswith("video_") and len(values) != len(columns[dimension]):
                 yield f"{name}: {len(values)} entries beside {len(columns[dimension])} of {dimension}"
-    videos = len(stored.rows["video_id"])
-    if len(stored.rows["video"]) and not 0 <= stored.rows["video"].min() <= stored.rows["video"].max() < videos:
-        yield f"video: numbers outside 0 to {videos - 1}"
+
+
+def pointers(stored: Stored) -> Iterator[str]:
+    """Check that every number that stands for a row or a video stands for one."""
+    rows = len(stored.rows["frame"])
+    for name, values, first, length in (
+        ("video", stored.rows["video"], 0, len(stored.rows["video_id"])),
+        ("real", stored.rows["real"], NO_PAIR, rows),
+        ("blend/inside", stored.blends.get("inside", NOTHING), 0, rows),
+        ("blend/outside", stored.blends.get("outside", NOTHING), 0, rows),
+    ):
+        yield from _broken(f"{name}: numbers outside {first} to {length - 1}", (values < first) | (values >= length))
 
 
 def same_face(stored: Stored) -> Iterator[str]:
@@ -67,9 +79,6 @@ def same_face(stored: Stored) -> Iterator[str]:
     rows = stored.rows
     real, method = rows["real"], rows["method"]
     paired = real != NO_PAIR
-    if np.any(nowhere := (real < NO_PAIR) | (real >= len(real))):
-        yield from _broken("real: does not point at a row", nowhere)
-        return
     own = np.arange(len(real))
     yield from _broken("real: a real row does not point at itself", (method == 0) & (real != own))
     yield from _broken("real: the paired row is not real", paired & (method[real] != 0))
@@ -187,4 +196,4 @@ def _broken(text: str, rows: Any) -> Iterator[str]:
         yield f"{text} ({_some(np.asarray(rows))})"
 
 
-PROMISES = (one_length, same_face, twins, ordered, frames_of_the_real, labels, values_in_range, blends, counted)
+PROMISES = (same_face, twins, ordered, frames_of_the_real, labels, values_in_range, blends, counted)

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from models.detector import Network
+from models.devices import out_of_memory
 
 SHARE = 0.4  # of what is free, for activations; as much again goes to their gradients and buffers for a moment
 MEMINFO = Path("/proc/meminfo")
@@ -30,7 +31,12 @@ def rows_that_fit(network: Network, batch: Mapping[str, Tensor], processes: int 
     if free is None:
         return None
     some = {name: values[:ROWS] for name, values in batch.items()}
-    each = activations(network, some) / len(some["label"])
+    try:
+        each = activations(network, some) / len(some["label"])
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        return 1
     return max(1, int(SHARE * free / processes / max(each, 1)))
 
 

@@ -102,7 +102,7 @@ def relabel(
     root : Path
         The dataset's folder, for masks.
     recipe : Recipe, optional
-        Supplies other label parameters than those the store was made with.
+        Supplies other parameters for these kinds than those the store was made with.
     workers, scheduler, progress
         As for `pipeline.run.run`.
 
@@ -118,11 +118,7 @@ def relabel(
     with alone(location):
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
-        wanted = {*old.labelling.kinds, *kinds}
-        labels = dataclasses.replace(
-            recipe.labelling if recipe else old.labelling, kinds=tuple(kind for kind in LABELS if kind in wanted)
-        )
-        _set_recipe(group, dataclasses.replace(old, labelling=labels))
+        _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
         with cluster(workers, scheduler) as crew:
             finish(crew, location, root, progress or Silent(), again=kinds)
 
@@ -143,6 +139,16 @@ def reblend(
         store.delete_group(group, store.BLENDS)
         with cluster(workers, scheduler) as crew:
             finish(crew, location, Path(), progress or Silent())
+
+
+def _changed(old: Labelling, kinds: Collection[str], recipe: Recipe | None) -> Labelling:
+    """Return settings with some kinds added and, from a recipe, their parameters and theirs alone."""
+    wanted = {*old.kinds, *kinds}
+    new: dict[str, Any] = {"kinds": tuple(kind for kind in LABELS if kind in wanted)}
+    if recipe:  # a parameter's name begins with its kind's
+        names = [about.name for about in dataclasses.fields(old) if about.name.partition("_")[0] in kinds]
+        new |= {name: getattr(recipe.labelling, name) for name in names}
+    return dataclasses.replace(old, **new)
 
 
 def _set_recipe(group: store.Group, recipe: Recipe) -> None:

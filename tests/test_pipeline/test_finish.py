@@ -8,9 +8,9 @@ import pytest
 import stores
 
 from pipeline import info, store
-from pipeline.config import Blending, Labelling, Levels
+from pipeline.config import Blending, Labelling, Levels, Recipe
 from pipeline.errors import ConfigError, StoreError
-from pipeline.finish import reblend, relabel
+from pipeline.finish import _changed, reblend, relabel
 from pipeline.labels import LABELS
 from pipeline.run import run
 from pipeline.verify import verify
@@ -58,7 +58,7 @@ def test_other_parameters_give_what_a_run_with_them_gives(tiny, tiny_store, afre
     location = stores.copy(tiny_store, tmp_path / "a.zarr")
     kept = stores.times(location, "image", "mask")
     recipe = dataclasses.replace(tiny.recipe, labelling=OTHER)
-    relabel(location, ["ssim"], tiny.root, recipe=recipe, scheduler=scheduler)
+    relabel(location, ["ssim", "noise", "hull"], tiny.root, recipe=recipe, scheduler=scheduler)
     stores.assert_same(location, afresh)
     assert stores.times(location, "image", "mask") == kept
     assert not np.array_equal(stores.pixels(location, "ssim"), stores.pixels(tiny_store, "ssim"))
@@ -73,7 +73,8 @@ def test_killed_while_relabelling_old_and_new_never_mix(
 ):
     location = stores.copy(tiny_store, tmp_path / "a.zarr")
     (tmp_path / "tiny.toml").write_text(tiny.recipe_file.read_text() + OTHER_FILE)
-    command = ["labels", "--kind", "ssim", "--store", location, "--root", tiny.root]
+    kinds = ["--kind", "ssim", "--kind", "noise", "--kind", "hull"]
+    command = ["labels", *kinds, "--store", location, "--root", tiny.root]
     process = start(*command, "--recipe", tmp_path / "tiny.toml", "--workers", 1, killed_at=(stage, 2))
     _, complaint = process.communicate(timeout=200)
     assert process.returncode == -signal.SIGKILL, complaint
@@ -188,3 +189,15 @@ def test_what_cannot_be_is_refused_before_anything_is_touched(tiny, tiny_store, 
     with pytest.raises(StoreError, match="There is no store"):
         relabel(str(tmp_path / "none.zarr"), ["ssim"], tiny.root)
     assert before == {name: path.stat().st_mtime_ns for name, path in stores.files(tiny_store).items()}
+
+
+def test_another_recipe_changes_the_parameters_of_the_kinds_asked_for_alone():
+    old = Labelling(kinds=("ssim", "hull"))
+    other = Recipe(labelling=Labelling(ssim_window=7, hull_gamma=Levels(9.0, 9.0, 9.0), boundary_kernel=5))
+    assert _changed(old, ["hull"], other) == dataclasses.replace(old, hull_gamma=Levels(9.0, 9.0, 9.0))
+    assert _changed(old, ["boundary"], None) == dataclasses.replace(old, kinds=("ssim", "hull", "boundary"))
+
+
+def test_every_parameter_of_a_label_is_named_after_its_kind():
+    names = {about.name for about in dataclasses.fields(Labelling)} - {"kinds"}
+    assert {name.partition("_")[0] for name in names} == set(LABELS)

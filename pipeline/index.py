@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Recipe
-from pipeline.gather import Draft, gather
+from pipeline.extract import Draft
+from pipeline.gather import gather
 from pipeline.manifest import COMPRESSIONS, REAL, Dataset, Video
 from pipeline.parts import COLUMNS, Part, new_part
 

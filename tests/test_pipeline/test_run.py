@@ -1,5 +1,6 @@
 """Whole runs: the same store whatever the processes and interruptions, nothing done twice, nothing mixed."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -92,9 +93,16 @@ def test_another_recipe_is_refused_and_the_setting_named(tiny, tiny_store):
     with pytest.raises(StoreError, match=r"recipe\.cropping\.size \(was 96, now 128\)") as error:
         run(tiny.job(tiny_store, cropping=Cropping(size=128)))
     assert "--overwrite" in str(error.value)
-    with pytest.raises(StoreError, match=r"limit \(was None, now 1\)"):
+    with pytest.raises(StoreError, match=r"other settings: limit \(was None, now 1\)\. Choose"):
         run(tiny.job(tiny_store, limit=1))
+    with pytest.raises(StoreError, match=r"other settings: the dataset's files have changed\. Choose"):
+        run(_grown(tiny.job(tiny_store)))
     assert stores.times(tiny_store) == before
+
+
+def _grown(job):
+    more = dataclasses.replace(job.dataset.videos[0], path=job.dataset.videos[1].path)
+    return dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, videos=(*job.dataset.videos, more)))
 
 
 def test_a_trial_store_is_refused_without_its_limit_and_overwritten_from_anywhere(

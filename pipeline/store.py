@@ -41,8 +41,10 @@ def connect(location: str) -> Any:
     """Return zarr's own store object for a path or a URL."""
     if is_local(location):
         return zarr.storage.LocalStore(location)
-
-    return zarr.storage.ObjectStore(obstore.store.from_url(location))
+    try:
+        return zarr.storage.ObjectStore(obstore.store.from_url(location))
+    except (BaseError, ValueError) as error:
+        raise StoreError(f"{location} is no place for a store: {sentence(error)}.") from error
 
 
 def exists(location: str) -> bool:
@@ -83,9 +85,10 @@ def open_group(location: str, mode: str = "r") -> Group:
     StoreError
         Nothing is there, it is no group of ours, or it has another format version.
     """
+    place = connect(location)
     try:
         # our own attributes change between stages: never through the consolidated copy, which serves other readers
-        group = zarr.open_group(connect(location), mode=mode, zarr_format=3, use_consolidated=False)  # type: ignore[arg-type]
+        group = zarr.open_group(place, mode=mode, zarr_format=3, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, zarr.errors.GroupNotFoundError):
         raise StoreError(f"There is no store at {location}; forgery-prep run makes one.") from None
     except (ValueError, KeyError, OSError, BaseError) as error:
@@ -194,8 +197,8 @@ def subgroup(group: Group, name: str, **attributes: Any) -> Group:
 
 def delete_group(group: Group, name: str) -> None:
     """Delete a group inside another, if it is there."""
-    if name in group:
-        with writing(str(group.store_path)):
+    with writing(str(group.store_path)):
+        if name in group:
             del group[name]
 
 
@@ -285,10 +288,8 @@ def read_columns(group: Group) -> dict[str, NDArray[Any]]:
 
 def every_array(group: Group) -> list[tuple[str, Array]]:
     """Return all arrays of a group and its groups, with their paths from it, in the order of their names."""
-    found = list(group.arrays()) + [
-        (f"{inner}/{name}", array) for inner, members in group.groups() for name, array in members.arrays()
-    ]
-    return sorted(found)
+    inside = [(f"{name}/{inner}", array) for name, members in group.groups() for inner, array in members.arrays()]
+    return sorted([*group.arrays(), *inside])
 
 
 def consolidate(location: str, **attributes: Any) -> None:

@@ -241,18 +241,11 @@ def missing_shards(array: Array) -> list[int]:
     """Return the numbers of the shards that are not in the store."""
     prefix = f"{array.path}/c/" if array.path else "c/"
 
-    async def names() -> set[int]:
-        return {
-            int(key.removeprefix(prefix).split("/")[0])
-            async for key in array.store.list_prefix(prefix)
-            if _is_chunk(key)
-        }
+    async def written() -> set[int]:
+        keys = [key.removeprefix(prefix) async for key in array.store.list_prefix(prefix)]
+        return {int(key.split("/")[0]) for key in keys if not key.endswith(".partial")}  # of a killed writer
 
-    return sorted(set(range(shard_count(array))) - sync(names()))
-
-
-def _is_chunk(key: str) -> bool:
-    return not key.endswith(".partial")  # what a killed writer left behind
+    return sorted(set(range(shard_count(array))) - sync(written()))
 
 
 def clean(location: str) -> None:

@@ -4,19 +4,29 @@ DATASET ?= sample
 ROOT ?= data/$(DATASET)
 KIND ?= ssim
 PYTHON ?= python3
-# more options for forgery-prep, such as ARGS="--limit 10 --recipe wavelet"
+DETECTOR ?= grnet
+# more options for forgery-prep, such as ARGS="--limit 10 --recipe wavelet", or for forgery-train
 ARGS ?=
+
+# reduced for a small machine, from random weights (docs/results.md: what that reaches); TRAIN= gives the paper's settings
+SMALL_grnet := --batch-size 8 --epochs 3 --set size=128 --set lr=1e-3
+SMALL_bigarts := --batch-size 8 --epochs 100 --set size=64 --set lr=4e-3 --set period=100 --set validate_every=50
+SMALL_anticompression := --batch-size 8 --epochs 1 --set size=96 --set lr=5e-4 --set high=raw
+SMALL_locate := --batch-size 8 --epochs 1 --set size=128 --set lr=5e-4 --set two_steps=off
+SMALL_wavelet := --batch-size 8 --epochs 2 --set size=96 --set lr=0.05 --set drops=1
+QUALITY ?= $(if $(filter sample ffpp,$(DATASET)),--set compression=c23)
+TRAIN ?= --no-pretrained --val-frames 2 --set metric=auc --set augment=off $(QUALITY) $(SMALL_$(DETECTOR))
 
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup preprocess labels test check clean
+.PHONY: help setup preprocess labels train test check clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "  variables: DATASET=$(DATASET) ROOT=$(ROOT) KIND=$(KIND) ARGS=$(ARGS)"
+	@echo "  variables: DATASET=$(DATASET) ROOT=$(ROOT) KIND=$(KIND) DETECTOR=$(DETECTOR) ARGS=$(ARGS)"
 
 setup: $(READY) ## Make the virtual environment with the locked packages
 
@@ -40,8 +50,14 @@ endif
 labels: $(READY) ## Compute one label KIND of stores/DATASET.zarr again
 	@$(BIN)/forgery-prep labels --dataset $(DATASET) --root $(ROOT) --kind $(KIND) $(ARGS)
 
+train: $(READY) ## Train DETECTOR on stores/DATASET.zarr -> runs/DATASET/DETECTOR, and judge it; again: go on
+	@test -e stores/$(DATASET).zarr || $(MAKE) --no-print-directory preprocess ARGS=
+	@$(BIN)/forgery-train --store stores/$(DATASET).zarr --detector $(DETECTOR) --out runs/$(DATASET)/$(DETECTOR) \
+		--resume $(TRAIN) $(ARGS)
+	@$(BIN)/forgery-eval --store stores/$(DATASET).zarr --checkpoint runs/$(DATASET)/$(DETECTOR)/best.ckpt
+
 test: $(READY) ## Run the whole test suite
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(READY) ## Lint, types and import rules
 	@$(BIN)/ruff check .

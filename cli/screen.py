@@ -83,8 +83,8 @@ def _rate(speed: float | None) -> str:
     return f"{speed:.1f}/s" if speed else ""
 
 
-def run_app(app: typer.Typer) -> None:
-    """Run a Typer application and leave with the exit status of the contract."""
+def run_app(app: typer.Typer, go_on: str = "run the same command again to go on") -> None:
+    """Run a Typer application and leave with the exit status of the contract; `go_on` says what to do after Ctrl-C."""
     debug = "--debug" in sys.argv
     if debug:
         sys.argv.remove("--debug")
@@ -92,7 +92,7 @@ def run_app(app: typer.Typer) -> None:
         app()
     except SystemExit as leave:
         if leave.code == INTERRUPTED:
-            err.print("Interrupted; run the same command again to go on.")
+            err.print(f"Interrupted; {go_on}.")
         raise
     except ForgeryPrepError as error:
         if debug:

@@ -122,4 +122,4 @@ def main() -> None:
     """Run the command line."""
     if not _first_process():
         err.quiet = True
-    run_app(app)
+    run_app(app, "the same command with --resume goes on")

@@ -34,6 +34,7 @@ SETTINGS = {
 }
 DEADLINE = 3600.0  # seconds for one task: decoders have been seen to hang for ever in native code
 POLL = 1.0
+PATIENCE = 30.0  # seconds for a process to start again
 
 
 @dataclass(frozen=True)
@@ -48,9 +49,11 @@ class Outcome:
 class Workers:
     """A running cluster; `map` is all the rest of the project knows of Dask."""
 
-    def __init__(self, client: Client, started: int) -> None:
+    def __init__(self, client: Client, local: LocalCluster | None = None) -> None:
         self._client = client
-        self._started = started  # processes; one that was killed a moment ago is not among those of the scheduler
+        self._local = local
+        self._wanted = len(local.worker_spec) if local else 0  # processes
+        self._complete = time.monotonic()  # when all of them were last seen
 
     def map(
         self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], deadline: float = DEADLINE
@@ -74,7 +77,7 @@ class Workers:
         tried: set[int] = set()
         flying: dict[Future, int] = {}
         started: dict[str, float] = {}
-        slots = 2 * max(1, self._started, len(self._client.scheduler_info(n_workers=-1)["workers"]))
+        slots = 2 * max(1, self._wanted, self._running())
         try:
             while waiting or suspects or flying:
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
@@ -91,11 +94,23 @@ class Workers:
                     else:
                         yield outcome
                 for future in self._overdue(flying, started, deadline):
-                    yield Outcome(
-                        flying.pop(future), failure=f"took longer than {deadline:.0f} seconds and was stopped"
-                    )
+                    failure = f"took longer than {deadline:.0f} seconds and was stopped"
+                    yield Outcome(flying.pop(future), failure=failure)
+                self._replace_lost()
         finally:
             self._client.cancel(list(flying), force=True)
+
+    def _running(self) -> int:
+        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def _replace_lost(self) -> None:
+        """Start processes in place of those that stay away: a nanny gives up on one that dies while it starts."""
+        lost = self._wanted - self._running()
+        if lost <= 0:
+            self._complete = time.monotonic()
+        elif self._local and time.monotonic() - self._complete > PATIENCE:
+            self._local.scale(len(self._local.worker_spec) + lost)
+            self._complete = time.monotonic()
 
     def _overdue(self, flying: dict[Future, int], started: dict[str, float], deadline: float) -> list[Future]:
         now, late = time.monotonic(), []
@@ -132,6 +147,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SETTINGS))
         logging.getLogger("distributed").setLevel(logging.CRITICAL)  # a lost worker is told by the outcome
+        local = None
         if scheduler:
             try:
                 client = stack.enter_context(Client(scheduler, timeout=10))
@@ -146,7 +162,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
             )
             client = stack.enter_context(Client(stack.enter_context(local)))
         client.register_plugin(SingleThread(deaf=not scheduler))
-        yield Workers(client, 0 if scheduler else workers)
+        yield Workers(client, local)
 
 
 def _outcome(future: Future, number: int) -> Outcome:

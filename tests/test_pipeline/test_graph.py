@@ -3,6 +3,7 @@
 import pytest
 import tasks
 
+from pipeline import graph
 from pipeline.errors import ForgeryPrepError
 from pipeline.graph import Workers, cluster
 
@@ -44,6 +45,14 @@ def test_a_task_that_always_kills_its_process_fails_alone(crew):
     found = values(crew, tasks.die_at, [(n, 0) for n in range(5)])
     assert "died" in str(found.pop(0))
     assert found == {n: n for n in range(1, 5)}, "those that waited for the same process are not to blame"
+
+
+def test_processes_that_do_not_come_back_are_replaced(monkeypatch):
+    monkeypatch.setattr(graph, "PATIENCE", 4.0)
+    with cluster(1) as crew:
+        (nanny,) = crew._local.workers.values()
+        crew._local.sync(nanny.close)
+        assert values(crew, tasks.square, [(n,) for n in range(4)]) == {n: n * n for n in range(4)}
 
 
 def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):

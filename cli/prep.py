@@ -67,7 +67,7 @@ def run(
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
     from pipeline import info
-    from pipeline.run import Job
+    from pipeline.run import Job, outlook
     from pipeline.run import run as make
 
     about = options.manifest_of(dataset, manifest)
@@ -78,6 +78,7 @@ def run(
         err.print(f"Note: {note}")
     out.print(info.plan(job), markup=False)
     if dry_run:
+        out.print(outlook(job) if not overwrite else f"{job.location} would be made anew.", markup=False)
         return
     make(job, workers=workers, scheduler=scheduler, device=device, overwrite=overwrite, progress=Bars())
     summary = info.summary(job.location)

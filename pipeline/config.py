@@ -212,8 +212,12 @@ def differences(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = ""
         if isinstance(before, Mapping) and isinstance(after, Mapping):
             found += differences(before, after, f"{prefix}{name}.")
         elif before != after:
-            found.append(f"{prefix}{name} (was {before}, now {after})")
+            found.append(f"{prefix}{name} (was {_said(before)}, now {_said(after)})")
     return found
+
+
+def _said(value: Any) -> str:
+    return "none" if value is None else str(value)
 
 
 def _checked(default: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:

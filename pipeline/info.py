@@ -26,6 +26,7 @@ class Summary:
     recipe: str
     size: int  # pixels of a crop's side
     seed: int
+    limit: int | None  # real videos, of a trial store
     software: dict[str, str]
     counts: dict[str, Any]
     rows: list[dict[str, Any]]  # one entry for each split, method and compression: kept, rejected
@@ -60,8 +61,10 @@ def summary(location: str) -> Summary:
     columns = store.read_columns(group)
     rejects = store.read_columns(store.group_of(group, store.REJECTS))
     reasons: Counter[str] = Counter()
-    for stage, reason, rows in zip(rejects["stage"], rejects["reason"], rejects["rows"].tolist(), strict=True):
-        reasons[f"{stage}: {reason}"] += rows
+    for video, stage, reason, rows in zip(
+        *(rejects[name] for name in ("video", "stage", "reason")), rejects["rows"].tolist(), strict=True
+    ):
+        reasons[f"{stage}: {f'{video}: ' if stage == 'scan' else ''}{reason}"] += rows
     digests = attributes["digests"]
     return Summary(
         store=location,
@@ -70,6 +73,7 @@ def summary(location: str) -> Summary:
         recipe=attributes["recipe"]["name"],
         size=attributes["recipe"]["cropping"]["size"],
         seed=attributes["seed"],
+        limit=attributes["limit"],
         software=attributes["software"],
         counts=attributes["counts"],
         rows=_coverage(columns, rejects, {name: list(codes) for name, codes in asdict(stored_names(group)).items()}),
@@ -108,10 +112,11 @@ def screen(about: Summary) -> str:
         f"{counts['rows']} rows of {counts['faces']} faces from {counts['videos']} files; {counts['fakes']} fakes, "
         f"of which {counts['relabelled_real']} labelled real (too few changed pixels); {counts['blends']} blends",
         f"{counts['rejected_rows']} rows rejected ({about.lost_share:.1%})",
+        *([f"a trial store, of the first {about.limit} real videos alone"] if about.limit else []),
         "",
         *_table(about.rows),
         "",
-        "pictures: " + ", ".join(f"{name} {what}" for name, what in about.arrays.items() if what.count(",") >= 2),
+        "pictures: " + ", ".join(name for name, what in about.arrays.items() if what.count(",") >= 2 and "int" in what),
         *(f"no {kind} label: {rows} rows" for kind, rows in counts["without_label"].items() if rows),
     ]
     if about.rejects:

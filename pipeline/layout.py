@@ -70,7 +70,9 @@ def lay_out(
         if spec.name in table.columns:  # `label` waits for the SSIM labels
             store.write_column(group, spec.name, table.columns[spec.name])
     store.write_table(group, VIDEOS, _videos(table), chunking)
-    store.write_table(store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset), chunking)
+    store.write_table(
+        store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset, _usual(parts)), chunking
+    )
     group.attrs["laid_out"] = True
     return table
 
@@ -90,14 +92,20 @@ def _videos(table: Table) -> dict[str, list[Any]]:
     return columns | {"video_mask": [source.video.mask or "" for source in table.sources]}
 
 
-def _rejects(rejects: Sequence[Reject], dataset: Dataset) -> dict[str, list[Any]]:
-    """Return the rejects' columns; what the dataset's folder lacks comes first."""
+def _usual(parts: Sequence[Part]) -> int:
+    """Return how many rows a video of these parts was asked for, on average: what a missing one is counted as."""
+    asked = sum(len(part.columns["frame"]) + sum(reject.rows for reject in part.rejects) for part in parts)
+    return round(asked / max(1, sum(len(part.sources) for part in parts)))
+
+
+def _rejects(rejects: Sequence[Reject], dataset: Dataset, usual: int) -> dict[str, list[Any]]:
+    """Return the rejects' columns; what the dataset's folder lacks comes first, at `usual` rows a video."""
     columns: dict[str, list[Any]] = {
         "video": [path for path, _ in dataset.missing] + [reject.video.path for reject in rejects],
         "frame": [-1] * len(dataset.missing) + [reject.frame for reject in rejects],
         "stage": ["scan"] * len(dataset.missing) + [reject.stage for reject in rejects],
         "reason": [reason for _, reason in dataset.missing] + [reject.reason for reject in rejects],
-        "rows": [0] * len(dataset.missing) + [reject.rows for reject in rejects],
+        "rows": [usual * (path in dataset.lost) for path, _ in dataset.missing] + [each.rows for each in rejects],
     }
     for name in ("method", "compression", "split"):
         columns[name] = [""] * len(dataset.missing) + [getattr(reject.video, name) for reject in rejects]

@@ -1,6 +1,7 @@
 """One writer at a time for each store."""
 
 import contextlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ def alone(location: str) -> Iterator[None]:
     lock = FileLock(path)
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass  # a folder that takes no file would look like one that is locked
         try:
             lock.acquire(timeout=0)
         except Timeout:

@@ -97,6 +97,15 @@ def run(
             finish(crew, job.location, job.dataset.root, shown)
 
 
+def outlook(job: Job) -> str:
+    """Say what a run would find at its store, refusing what the run would refuse; nothing is written."""
+    done = _progress_of(job, json.loads(json.dumps(job.settings())))
+    if done.get("complete"):
+        return f"{job.location} is complete: nothing would be done."
+    begun = bool(done) or (job.staging / NOTE).exists()
+    return f"{job.location} {'was begun: the run would go on' if begun else 'would be made'}."
+
+
 def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
     """Stage every video's faces, decide the rows and write the crops."""
     found = stages.index_all(crew, job.dataset, job.recipe, job.staging, device, progress)

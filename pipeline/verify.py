@@ -49,9 +49,9 @@ def verify(
     """
     group = store.open_group(location)
     attributes = store.attributes_of(group)
-    findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
     if not attributes.get("complete"):
-        return [*findings, "the store is unfinished: run the command that began it again"]
+        return ["the store is unfinished: run the command that began it again"]
+    findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
     if findings:
         return findings  # what the store should hold stands in them
     specs = expected(group)

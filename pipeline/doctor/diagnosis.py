@@ -94,6 +94,9 @@ def diagnose(
     findings += [f"{len(without)} files are empty: {some(without)}"] if without else []
     if deep:
         findings += damaged(data, skip=set(without))
+    guess = estimate(data, recipe, workers, skip=set(without)) if timed and not found.problems else None
+    if timed and not found.problems and data.videos and guess is None:
+        findings.append("There is no estimate: the videos tried for it cannot be read; --deep says which are broken")
     fakes = [video for video in data.videos if video.method != REAL]
     paired = sum(bool(video.target) for video in fakes)
     return Diagnosis(
@@ -107,7 +110,7 @@ def diagnose(
         counts=counts,
         findings=tuple(findings),
         notes=(*_layout(found), *data.notes),
-        estimate=estimate(data, recipe, workers, skip=set(without)) if timed and not found.problems else None,
+        estimate=guess,
     )
 
 

@@ -65,6 +65,8 @@ def estimate(dataset: Dataset, recipe: Recipe, workers: int, skip: Collection[st
         few, more = (_measure(replace(dataset, videos=tuple(trial)), recipe, count) for count in (FEW, MORE))
     except ForgeryPrepError:
         return None
+    if more.rows == few.rows:  # stills have no more frames to take
+        few = replace(few, rows=0, bytes=0, seconds=0.0)
     rows = max(more.rows - few.rows, 1)
     each = max(more.seconds - few.seconds, 0.0) / rows
     size = max(more.bytes - few.bytes, 0) // rows

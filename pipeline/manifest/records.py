@@ -38,6 +38,7 @@ class Dataset:
     manifest: dict[str, Any]  # the TOML file as plain values
     notes: tuple[str, ...] = field(default=())  # leaks of official splits and the like: reported, not fatal
     missing: tuple[tuple[str, str], ...] = field(default=())  # (path, reason) of files that should be there
+    lost: frozenset[str] = frozenset()  # paths of `missing` whose rows are missing too: videos, not masks
 
     @property
     def methods(self) -> tuple[str, ...]:

@@ -105,6 +105,7 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
             manifest=manifest,
             notes=tuple(findings.notes),
             missing=tuple((absent.path, absent.reason) for absent in missing),
+            lost=frozenset(absent.path for absent in missing if absent.kind != "mask"),
         ),
         problems=tuple(findings.problems),
         leaks=tuple(leaks),

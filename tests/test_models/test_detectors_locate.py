@@ -70,7 +70,9 @@ def test_two_steps(make_batch, round_trip):
     assert {id(p) for p in network.parameters()} - {id(p) for p in network.parameters_of("main")} == early
 
 
-@pytest.mark.parametrize(("attention", "act"), [("logit", lambda x: x), ("sigmoid", torch.sigmoid)])
+@pytest.mark.parametrize(
+    ("attention", "act"), [("logit", lambda x: x), ("sigmoid", torch.sigmoid)], ids=["logit", "sigmoid"]
+)
 def test_the_map_of_the_manipulated_weighs_the_features(make_batch, attention, act):
     network, batch = build("size=96", "taps=f3", f"attention={attention}").eval(), make_batch(96)
     outputs = network(batch)

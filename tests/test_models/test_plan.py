@@ -23,7 +23,7 @@ ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
         (Exponential(0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 1, 0.5)),
         (Cosine(40), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 40)),
     ],
-    ids=str,
+    ids=["constant", "drops", "exponential", "cosine"],
 )
 def test_schedules_equal_torch(decay, make):
     optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], 1.0)

@@ -72,7 +72,9 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
         if _here(real, f"{around.root.name} lists it", around):
             yield Entry(real, "real", id_, REAL, compression, identities.get(id_, id_), split=splits[real])
     for row in rows:
-        if row.fake and _here(row.fake, f"{around.root.name}, line {row.line}", around):
+        if row.fake and _here(
+            row.fake, f"{around.root.name}, line {row.line}, names it, but there is no such file", around
+        ):
             yield Entry(
                 path=row.fake,
                 role="fake",

@@ -4,7 +4,7 @@ import numpy as np
 import stores
 import tasks
 
-from pipeline import index, store
+from pipeline import graph, index, store
 from pipeline.config import Blending
 from pipeline.run import run
 from pipeline.verify import verify
@@ -14,6 +14,7 @@ def test_a_dead_process_costs_nothing_and_a_deadly_video_only_itself(
     tiny, tiny_store, tmp_path, monkeypatch, scheduler
 ):
     monkeypatch.setattr(index, "index_group", tasks.index_or_die)
+    monkeypatch.setattr(graph, "PATIENCE", 6.0)
     (tmp_path / "sample").symlink_to(tiny.root)
     location = str(tmp_path / "a.zarr")
     # two groups of videos: the first one's process is killed once, the second one's always

@@ -155,7 +155,7 @@ def test_nothing_usable_at_all_is_an_error(prep, tiny, tmp_path, scheduler):
 
 
 def test_other_settings_another_run_and_other_peoples_files_are_refused(prep, tiny, tiny_store, tmp_path):
-    is_clear(prep(*tiny.arguments(tiny_store), "--limit", 1), "limit (was None, now 1)", "--overwrite")
+    is_clear(prep(*tiny.arguments(tiny_store), "--limit", 1), "limit (was none, now 1)", "--overwrite")
     is_clear(prep("run", "--root", tiny.root, "--store", tiny_store), "recipe.cropping.size (was 96, now 256)")
     with alone(str(tiny_store)):
         is_clear(prep(*tiny.arguments(tiny_store)), "Another run is writing")

@@ -81,4 +81,4 @@ def test_differences_are_none_exactly_between_equals(one, other):
 def test_differences_name_the_setting_and_both_values():
     old, new = Recipe().to_dict(), dataclasses.replace(Recipe(), cropping=Cropping(size=64)).to_dict()
     assert differences({"recipe": old}, {"recipe": new}) == ["recipe.cropping.size (was 256, now 64)"]
-    assert differences({"a": 1}, {}) == ["a (was 1, now None)"]
+    assert differences({"a": 1}, {}) == ["a (was 1, now none)"]

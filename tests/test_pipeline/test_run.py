@@ -93,7 +93,7 @@ def test_another_recipe_is_refused_and_the_setting_named(tiny, tiny_store):
     with pytest.raises(StoreError, match=r"recipe\.cropping\.size \(was 96, now 128\)") as error:
         run(tiny.job(tiny_store, cropping=Cropping(size=128)))
     assert "--overwrite" in str(error.value)
-    with pytest.raises(StoreError, match=r"other settings: limit \(was None, now 1\)\. Choose"):
+    with pytest.raises(StoreError, match=r"other settings: limit \(was none, now 1\)\. Choose"):
         run(tiny.job(tiny_store, limit=1))
     with pytest.raises(StoreError, match=r"other settings: the dataset's files have changed\. Choose"):
         run(_grown(tiny.job(tiny_store)))
@@ -113,7 +113,7 @@ def test_a_trial_store_is_refused_without_its_limit_and_overwritten_from_anywher
     about = stores.columns(location)
     assert set(about["video_target"]) == {"000"}
     assert set(about["video_id"]) == {"000", "000_001"}
-    with pytest.raises(StoreError, match=r"limit \(was 1, now None\)"):
+    with pytest.raises(StoreError, match=r"limit \(was 1, now none\)"):
         run(tiny.job(location), scheduler=scheduler)
     (tmp_path / "moved").symlink_to(tiny.root)
     run(tiny.job(location, root=tmp_path / "moved"), scheduler=scheduler, overwrite=True)

@@ -29,10 +29,6 @@ class FaceError(RejectError, LookupError):
     """No face where one is needed."""
 
 
-class PairError(RejectError, ValueError):
-    """A fake and the video named as its real do not show the same scene."""
-
-
 class StoreError(ForgeryPrepError, ValueError):
     """A store is missing, incomplete, of another version, or made with other settings."""
 

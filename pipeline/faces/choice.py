@@ -71,22 +71,6 @@ def dominant(tracks: Sequence[Track]) -> tuple[int, ...]:
     )
 
 
-def merged(tracks: Sequence[Track], chosen: Sequence[int]) -> Track:
-    """Join tracks into one with one box per frame; where two show one frame, the first chosen counts.
-
-    Raises
-    ------
-    ValueError
-        Nothing is chosen.
-    """
-    if not chosen:
-        raise ValueError("No track is chosen, so there is nothing to merge.")
-    parts = [tracks[number] for number in chosen]
-    frames, first = np.unique(np.concatenate([part.frames for part in parts]), return_index=True)
-    boxes, scores = np.concatenate([part.boxes for part in parts]), np.concatenate([part.scores for part in parts])
-    return Track(frames, boxes[first], scores[first])
-
-
 def _disjoint(tracks: Sequence[Track], numbers: list[int]) -> tuple[int, ...]:
     """Keep each track that shares no frame with those kept before it."""
     kept: list[int] = []

@@ -1,7 +1,6 @@
 """Evaluation of a checkpoint on stores: frames, videos and maps, by store, split, compression and method."""
 
 import dataclasses
-import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from models.plan import Plan
 from models.reader import Reader, open_store
 from models.rows import Choice, Table, choose
 from models.scoring import Predictions
-from pipeline.progress import Advance, Progress, Silent
+from pipeline.progress import Progress, Silent
 
 REAL = "real"
 EVERY = "all"
@@ -107,7 +106,7 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
     split = "" if request.split == EVERY else request.split
     taught = tuple(saved.about.get("methods", ()))
     table = choose(readers, Choice(split, request.compression, taught=taught, frames=request.frames))
-    network = saved.build().to(fabric.device).eval()
+    network = devices.settle(fabric, saved.build()).eval()
     process = tuple(perturb.parse(text) for text in plan.process)
     maps = (plan.truth,) if plan.truth else ()
     loading = Loading(readers, maps, process=process, pin=fabric.device.type == "cuda")
@@ -117,15 +116,10 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
             loading, process=each.steps + process, image=each.image, maps=maps if each.labelled else ()
         )
         with show.stage(each.name, len(each.table)) as advance:
-            step = functools.partial(_advance, advance)
-            found = scoring.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=step)
+            found = scoring.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
         judged.append(Judged(each, _without_foreign_truth(found, each.table, readers, plan)))
     result = _result(request, saved, readers, judged, plan, taught)
     return Evaluation(result, judged, readers, network, plan, loading)
-
-
-def _advance(advance: Advance, rows: int) -> None:
-    advance(rows, "")
 
 
 def _without_foreign_truth(found: Predictions, table: Table, readers: Sequence[Reader], plan: Plan) -> Predictions:

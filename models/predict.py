@@ -86,7 +86,7 @@ def load(path: Path, device: str = "auto", precision: str = "32") -> Judge:
     if "recipe" not in saved.about:
         raise CheckpointError(f"{path} does not say how faces were cropped for its training.")
     plan = saved.detector.plan(saved.settings)
-    network = saved.build().to(fabric.device).eval()
+    network = devices.settle(fabric, saved.build()).eval()
     recipe = over(Recipe(), saved.about["recipe"], str(path))
     return Judge(network, plan, recipe, fabric, tuple(perturb.parse(text) for text in plan.process))
 

@@ -1,6 +1,6 @@
 """Scores, class probabilities and map counts of a table's rows: what validation and evaluation judge."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -17,6 +17,7 @@ from models.devices import gather, out_of_memory
 from models.plan import Plan
 from models.rows import Ints, Table
 from pipeline.errors import TrainingError
+from pipeline.progress import Advance
 
 BATCH = 32
 
@@ -54,7 +55,7 @@ def predict(
     *,
     batch: int = BATCH,
     loss: bool = False,
-    advance: Callable[[int], None] = lambda rows: None,
+    advance: Advance = lambda rows, remark: None,
 ) -> Predictions:
     """Run a network over all rows of a table, shared among the processes.
 
@@ -72,7 +73,7 @@ def predict(
     with torch.no_grad():
         for loaded in ahead(jobs, lambda rows: loading.load(table, rows)):
             parts += _judge(network, plan, loaded, fabric, loss)
-            advance(len(loaded))
+            advance(len(loaded), "")
     return _join([part for some in gather(fabric, parts) for part in some], plan)
 
 

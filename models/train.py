@@ -52,7 +52,7 @@ def train(job: Job, progress: Progress | None = None) -> State:
     prepared = prepare(job, fabric)
     torch.manual_seed(job.seed)
     network = job.detector.build(job.settings, job.pretrained and earlier is None)
-    network = step.synchronise_norms(network, fabric).to(fabric.device)
+    network = devices.settle(fabric, step.synchronise_norms(network, fabric))
     state = State()
     if earlier:
         checkpoint.fill(network, earlier.network)
@@ -205,7 +205,9 @@ def _validate(run: Run) -> None:
 def _judge(run: Run, table: Table) -> metrics.Figures:
     prepared = run.prepared
     size = min(scoring.BATCH, prepared.plan.batch, run.state.micro or KEY)
-    found = scoring.predict(run.network, prepared.plan, prepared.val_loading, table, run.fabric, batch=size, loss=True)
+    with run.progress.stage("validation", len(table)) as advance:
+        how = (run.network, prepared.plan, prepared.val_loading, table, run.fabric)
+        found = scoring.predict(*how, batch=size, loss=True, advance=advance)
     return scoring.figures(found, table)
 
 

@@ -38,6 +38,21 @@ class Augmentation:
     high: float = 0.0
 
 
+# Ours, for any detector: mirrored, and under other light. What sets fakes apart from their own surroundings stays.
+STRONG = (
+    Augmentation("flip", 0.5),
+    Augmentation("brightness", 0.5, 0.7, 1.3),
+    Augmentation("contrast", 0.5, 0.7, 1.3),
+    Augmentation("saturation", 0.5, 0.5, 1.5),
+    Augmentation("jpeg", 0.25, 75, 100),
+)
+
+
+def augmentations(choice: str, *paper: Augmentation) -> tuple[Augmentation, ...]:
+    """Return the augmentations of a choice of `models.settings.AUGMENT`; `paper` are those of the detector's paper."""
+    return {"paper": paper, "strong": STRONG, "off": ()}[choice]
+
+
 @dataclass(frozen=True)
 class Epoch:
     """Which rows one epoch shows, and how they are mixed.

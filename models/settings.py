@@ -9,6 +9,7 @@ from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 METRICS = ("accuracy", "auc", "video_auc", "loss")  # what the best checkpoint is chosen by; of `loss` the lowest
+AUGMENT = ("paper", "strong", "off")
 SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -25,7 +26,7 @@ class Settings:
     epochs: int = setting(20, low=1)  # of each phase of training
     lr: float = setting(1e-3, low=0.0)  # learning rate before any decay
     metric: str = setting("auc", choices=METRICS)
-    augment: bool = setting(True)  # off: no augmentation at all
+    augment: str = setting("paper", choices=AUGMENT)  # strong: ours, for sets of few people; off: none
     compression: str = setting("")  # rows of this compression alone; empty: all
     methods: tuple[str, ...] = setting(())  # fakes of these methods alone (and all reals); empty: all
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.backbones import HALF, Normalise, xception
 from models.detector import Batch, Detector, Network, Outputs
 from models.losses import EPSILON, class_loss, full_precision, mean_known, pixel_l1, shrink
-from models.plan import Augmentation, Epoch, Phase, Plan, Step
+from models.plan import Augmentation, Epoch, Phase, Plan, Step, augmentations
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -83,7 +83,7 @@ def plan(settings: AnticompressionSettings) -> Plan:
         phases=(Phase("main", settings.epochs, steps, patience=settings.patience),),
         metric=settings.metric,
         cam="conv4",
-        augmentations=(Augmentation("flip", 0.5),) if settings.augment else (),
+        augmentations=augmentations(settings.augment, Augmentation("flip", 0.5)),
         compression=settings.compression,
         methods=settings.methods,
         twin=settings.high if settings.paired else "",

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from models.backbones import Normalise, conv_bn_relu, resnet18
 from models.detector import SOURCES, Batch, Detector, Network, Outputs
 from models.losses import class_loss, known_rows, pixel_bce
-from models.plan import Augmentation, Cosine, Epoch, Phase, Plan, Step
+from models.plan import Augmentation, Cosine, Epoch, Phase, Plan, Step, augmentations
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -76,7 +76,7 @@ def plan(settings: BigartsSettings) -> Plan:
         phases=(Phase("main", settings.epochs, (step,), every_epochs=settings.validate_every),),
         metric=settings.metric,
         cam="layer4",
-        augmentations=(Augmentation("jpeg", 0.25, 75, 100),) if settings.augment else (),
+        augmentations=augmentations(settings.augment, Augmentation("jpeg", 0.25, 75, 100)),
         compression=settings.compression,
         methods=settings.methods,
         blends=settings.blends if settings.blend else "",

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.backbones import Normalise, resnet18
 from models.detector import Batch, Detector, Network, Outputs
 from models.losses import class_loss, full_precision
-from models.plan import Augmentation, Epoch, Exponential, Phase, Plan, Step
+from models.plan import Augmentation, Epoch, Exponential, Phase, Plan, Step, augmentations
 from models.residuals import RESIDUALS, Residual
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
@@ -65,7 +65,7 @@ def plan(settings: GRnetSettings) -> Plan:
     author's later code], best by validation accuracy. Flip, rotation and perspective [paper], by torchvision's default
     strengths and 10 degrees [later code].
     """
-    augmentations = (
+    paper = (
         Augmentation("flip", 0.5),
         Augmentation("rotate", 1.0, -10, 10),
         Augmentation("perspective", 0.5, 0.5, 0.5),
@@ -82,7 +82,7 @@ def plan(settings: GRnetSettings) -> Plan:
         phases=(Phase("main", settings.epochs, (Step("main", settings.lr, Exponential(0.5)),)),),
         metric=settings.metric,
         cam="residual" if settings.streams == "residual" else "rgb",
-        augmentations=augmentations if settings.augment else (),
+        augmentations=augmentations(settings.augment, *paper),
         process={"none": (), "jp60": ("jpeg:60",), "me5": ("mean:5",)}[settings.process],
         compression=settings.compression,
         methods=settings.methods,

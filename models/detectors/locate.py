@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from models.backbones import HALF, Normalise, xception
 from models.detector import Batch, Detector, Network, Outputs
 from models.losses import class_loss, pixel_bce, pixel_l1, shrink
-from models.plan import Augmentation, Epoch, Phase, Plan, Step
+from models.plan import Augmentation, Epoch, Phase, Plan, Step, augmentations
 from models.settings import Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -86,7 +86,7 @@ def plan(settings: LocateSettings) -> Plan:
         ),
         metric=settings.metric,
         cam="f3",
-        augmentations=(Augmentation("flip", 0.5),) if settings.augment else (),
+        augmentations=augmentations(settings.augment, Augmentation("flip", 0.5)),
         compression=settings.compression,
         methods=settings.methods,
     )

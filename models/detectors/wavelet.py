@@ -17,7 +17,7 @@ from models.backbones import HRNet, Normalise, conv_bn_relu
 from models.detector import Batch, Detector, Network, Outputs
 from models.filters import BANDS, BASES, StationaryWavelet
 from models.losses import class_loss, full_precision, pixel_bce
-from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step
+from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step, augmentations
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -62,7 +62,7 @@ def plan(settings: WaveletSettings) -> Plan:
     augmentations; their strengths and probabilities are ours. Rows come as the store has them: the paper balances by
     how many frames are sampled from a video.
     """
-    augmentations = (
+    paper = (
         Augmentation("flip", 0.5),
         Augmentation("rotate", 0.5, -10, 10),
         Augmentation("crop", 0.5, 0.9, 1.0),
@@ -85,7 +85,7 @@ def plan(settings: WaveletSettings) -> Plan:
         phases=(Phase("main", settings.epochs, (step,), reload=settings.drops),),
         metric=settings.metric,
         cam="classify",
-        augmentations=augmentations if settings.augment else (),
+        augmentations=augmentations(settings.augment, *paper),
         compression=settings.compression,
         methods=settings.methods,
     )

@@ -7,7 +7,7 @@ from torch import nn
 
 from models.detector import Detector, Network, Outputs
 from models.losses import class_loss, pixel_bce
-from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step
+from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step, augmentations
 from models.settings import METRICS, Settings
 from pipeline.config import setting
 
@@ -45,7 +45,7 @@ def plan(settings):
         ),
         metric=settings.metric,
         cam="features",
-        augmentations=(flip, rotate, Augmentation("noise", 0.5, 0.01, 0.02)) if settings.augment else (),
+        augmentations=augmentations(settings.augment, flip, rotate, Augmentation("noise", 0.5, 0.01, 0.02)),
         compression=settings.compression,
         methods=settings.methods,
     )

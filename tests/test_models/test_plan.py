@@ -7,8 +7,8 @@ import torch
 
 from models.detector import SOURCES
 from models.detectors import DETECTORS
-from models.plan import GEOMETRIC, LABEL_KINDS, OPERATIONS, Constant, Cosine, Drops, Exponential, Step, require
-from models.settings import METRICS
+from models.plan import GEOMETRIC, LABEL_KINDS, OPERATIONS, STRONG, Constant, Cosine, Drops, Exponential, Step, require
+from models.settings import AUGMENT, METRICS
 from pipeline.errors import StoreError
 
 ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
@@ -71,9 +71,11 @@ def test_geometry_is_known():
 
 
 @ALL
-def test_augmentation_can_be_left_out(detector):
-    assert detector.plan(detector.settings()).augmentations
-    assert not detector.plan(detector.settings(augment=False)).augmentations
+def test_augmentation_can_be_changed_and_left_out(detector):
+    paper, strong, off = (detector.plan(detector.settings(augment=choice)).augmentations for choice in AUGMENT)
+    assert paper
+    assert strong == STRONG != paper
+    assert not off
 
 
 @pytest.mark.parametrize(

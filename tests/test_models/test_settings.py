@@ -1,20 +1,29 @@
 """`KEY=VALUE` texts, presets, and the errors they meet."""
 
 import json
+from dataclasses import dataclass
 
 import pytest
 
 from models.detectors import DETECTORS, find
 from models.settings import Preset, Settings, describe, parse, restore
+from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switched(Settings):
+    sharp: bool = setting(True)
+
+
 PRESETS = {"row": Preset("a row", ("lr=0.5", "augment=off"))}
 
 
 def test_texts_become_values():
     settings = parse(Settings, ["lr=0.01", "batch = 4", "augment=off", "methods=a, b", "compression=c23"])
-    assert (settings.lr, settings.batch, settings.augment) == (0.01, 4, False)
+    assert (settings.lr, settings.batch, settings.augment) == (0.01, 4, "off")
     assert (settings.methods, settings.compression) == (("a", "b"), "c23")
     assert parse(Settings, ["methods=none"]).methods == ()
 
@@ -22,7 +31,7 @@ def test_texts_become_values():
 def test_a_preset_gives_way_wherever_it_stands():
     for pairs in (["preset=row", "lr=0.1"], ["lr=0.1", "preset=row"]):
         settings = parse(Settings, pairs, PRESETS)
-        assert (settings.lr, settings.augment) == (0.1, False)
+        assert (settings.lr, settings.augment) == (0.1, "off")
 
 
 @pytest.mark.parametrize(
@@ -35,14 +44,15 @@ def test_a_preset_gives_way_wherever_it_stands():
         ("batch=1.5", "batch must be a whole number"),
         ("batch=0", "batch is 0; it must be at least 1"),
         ("lr=nan", "lr is nan; it must be at least 0"),
-        ("augment=maybe", "augment must be on or off"),
+        ("augment=maybe", "augment is maybe; it must be one of paper, strong, off"),
+        ("sharp=maybe", "sharp must be on or off"),
         ("metric=f1", "metric is f1; it must be one of accuracy, auc"),
         ("preset=other", "no preset other; known are row"),
     ],
 )
 def test_errors(pair, says):
     with pytest.raises(ConfigError, match=says):
-        parse(Settings, [pair], PRESETS)
+        parse(Switched, [pair], PRESETS)
 
 
 @ALL

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: `metrics.json`, `metrics.csv`, `scores.csv`, ROC and robustness plots, and a table."""
+"""What an evaluation leaves: `metrics.json`, `metrics.csv`, `scores.csv`, plots, and a table for the screen."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import roc_curve
 
+from models import studies
 from models.conditions import CLEAN
 from models.evaluate import EVERY, REAL, Evaluation, Judged
 from models.log import write_json
 from pipeline.writing import writing
 
 KEYS = ("condition", "store", "split", "compression", "method")
-METRICS, TABLE, SCORES, ROC, ROBUSTNESS = "metrics.json", "metrics.csv", "scores.csv", "roc.png", "robustness.png"
+METRICS, TABLE, SCORES = "metrics.json", "metrics.csv", "scores.csv"
+ROC, ROBUSTNESS, STUDIES = "roc.png", "robustness.png", "studies.png"
 
 
 def write(evaluation: Evaluation, folder: Path) -> list[Path]:
@@ -27,7 +29,8 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
         files.append(folder / ROC)
     if _draw_robustness(folder / ROBUSTNESS, evaluation.result):
         files.append(folder / ROBUSTNESS)
-    return files
+    studies.draw(folder / STUDIES, evaluation)
+    return [*files, folder / STUDIES]
 
 
 def groups(result: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

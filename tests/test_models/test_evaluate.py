@@ -156,7 +156,7 @@ def test_regions_lie_where_their_names_say():
 def test_what_is_written(location, run, tmp_path):
     found = evaluate(request(location, run, perturb=("blur:0.5", "blur:3", "noise:40"), partial=("eyes",)))
     names = {path.name for path in report.write(found, tmp_path)}
-    assert names == {"metrics.json", "metrics.csv", "scores.csv", "roc.png", "robustness.png"}
+    assert names == {"metrics.json", "metrics.csv", "scores.csv", "roc.png", "robustness.png", "studies.png"}
     sheets.draw(found, tmp_path / "sheet.png")
     assert (tmp_path / "sheet.png").stat().st_size > 1000
     said = json.loads((tmp_path / "metrics.json").read_text())

@@ -9,13 +9,14 @@ DETECTOR ?= grnet
 ARGS ?=
 
 # reduced for a small machine, from random weights (docs/results.md: what that reaches); TRAIN= gives the paper's settings
-SMALL_grnet := --batch-size 8 --epochs 3 --set size=128 --set lr=1e-3
-SMALL_bigarts := --batch-size 8 --epochs 100 --set size=64 --set lr=4e-3 --set period=100 --set validate_every=50
-SMALL_anticompression := --batch-size 8 --epochs 1 --set size=96 --set lr=5e-4 --set high=raw
-SMALL_locate := --batch-size 8 --epochs 1 --set size=128 --set lr=5e-4 --set two_steps=off
-SMALL_wavelet := --batch-size 8 --epochs 2 --set size=96 --set lr=0.05 --set drops=1
+SMALL_grnet := --epochs 3 --set size=128 --set lr=1e-3
+SMALL_bigarts := --epochs 300 --set size=128 --set lr=4e-3 --set period=300 --set validate_every=60 --set blends=live \
+	--set augment=strong
+SMALL_anticompression := --epochs 4 --set size=96 --set lr=3e-4 --set high=raw
+SMALL_locate := --epochs 5 --set size=128 --set lr=5e-4 --set two_steps=off --set validate_every=150
+SMALL_wavelet := --epochs 9 --set size=96 --set lr=0.05 --set drops=6
 QUALITY ?= $(if $(filter sample ffpp,$(DATASET)),--set compression=c23)
-TRAIN ?= --no-pretrained --val-frames 2 --set metric=auc --set augment=off $(QUALITY) $(SMALL_$(DETECTOR))
+TRAIN ?= --no-pretrained --batch-size 8 --val-frames 4 --set metric=auc --set augment=off $(QUALITY) $(SMALL_$(DETECTOR))
 
 VENV := .venv
 BIN := $(VENV)/bin

@@ -140,9 +140,32 @@ def composite(
     if settings.colour_transfer:
         mean_a, mean_b = (np.array(cv2.mean(crop[part], mask[part])[:3]) for crop in (inside, outside))
         a = np.clip(a + (mean_b - mean_a).astype(np.float32), 0, 255)
-    weight = _feather(mask[part], settings.feather * max(width, height))[..., None]
+    weight = feather(mask[part], settings.feather * max(width, height))[..., None]
     image[part] = np.rint(b + weight * (a - b))
     return image
+
+
+def feather(mask: NDArray[np.uint8], width: float) -> NDArray[np.float32]:
+    """Return weights that rise from a mask's edge to 1 over `width` pixels, or over all there is if that is less.
+
+    Parameters
+    ----------
+    mask : ndarray of shape (H, W), uint8
+        0 or 1.
+    width : float
+        Pixels; up to 1: the mask itself.
+
+    Returns
+    -------
+    ndarray of shape (H, W), float32
+        0 to 1, the same bits from every call.
+    """
+    if width <= 1 or mask.all():
+        return mask.astype(np.float32)
+    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    distance = np.sqrt(np.rint(np.square(distance)))  # squares are whole; OpenCV's last bits differ from call to call
+    result: NDArray[np.float32] = np.minimum(distance / np.float32(min(width, distance.max())), 1)
+    return result
 
 
 def parameters(settings: Blending, labelling: Labelling) -> dict[str, Any]:
@@ -195,12 +218,3 @@ def _spread(nodes: NDArray[np.float32], height: int, width: int) -> NDArray[np.f
         part = (place - node).astype(np.float32)[:, None]
         nodes = ((1 - part) * nodes[node] + part * nodes[node + 1]).T
     return nodes
-
-
-def _feather(mask: NDArray[np.uint8], width: float) -> NDArray[np.float32]:
-    """Return weights that rise from a mask's edge to 1 over `width` pixels, or over all there is if that is less."""
-    if width <= 1 or mask.all():
-        return mask.astype(np.float32)
-    distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    result: NDArray[np.float32] = np.minimum(distance / np.float32(min(width, distance.max())), 1)
-    return result

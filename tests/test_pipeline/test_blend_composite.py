@@ -1,12 +1,15 @@
 """One blend: its image and its labels."""
 
+from collections.abc import Iterator
+
 import cv2
 import numpy as np
 import pytest
+from scipy import ndimage
 from skimage import data
 
 from pipeline.blend import Blend, parameters, render
-from pipeline.blend.composite import composite, distort, landmark_hull
+from pipeline.blend.composite import composite, distort, feather, landmark_hull
 from pipeline.config import Blending, Labelling
 from pipeline.errors import RejectError
 from pipeline.labels.boundary import ring
@@ -187,6 +190,26 @@ def test_feathering_rises_from_the_edge_to_a_over_a_fifth_of_the_mask() -> None:
     np.testing.assert_allclose(profile[:30], 255 * np.arange(1, 31) / 30.2, atol=0.51)
     assert (profile[31:70] == 255).all()
     assert not image[mask == 0].any()
+
+
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    """Let OpenCV work as in a worker process, where its distances are not the same from call to call."""
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    yield
+    cv2.setNumThreads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_feathering_is_the_exact_distance_to_the_last_bit_wherever_a_mask_lies_in_memory() -> None:
+    mask = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.ellipse(mask, (130, 120), (73, 97), 20, 0, 360, 1, -1)
+    distance = np.sqrt(np.rint(ndimage.distance_transform_edt(mask) ** 2).astype(np.float32))
+    for offset in range(40):
+        moved = np.empty(mask.size + offset, np.uint8)[offset:].reshape(mask.shape)
+        moved[:] = mask
+        np.testing.assert_array_equal(feather(moved, SIDE), distance / distance.max())
 
 
 def test_a_thin_mask_still_reaches_a_somewhere() -> None:

@@ -14,7 +14,7 @@ SMALL_bigarts := --epochs 300 --set size=128 --set lr=4e-3 --set period=300 --se
 	--set augment=strong
 SMALL_anticompression := --epochs 4 --set size=96 --set lr=3e-4 --set high=raw
 SMALL_locate := --epochs 5 --set size=128 --set lr=5e-4 --set two_steps=off --set validate_every=150
-SMALL_wavelet := --epochs 7 --set size=96 --set lr=0.05 --set drops=6
+SMALL_wavelet := --epochs 6 --set size=96 --set lr=0.05 --set drops=6
 QUALITY ?= $(if $(filter sample ffpp,$(DATASET)),--set compression=c23)
 TRAIN ?= --no-pretrained --batch-size 8 --val-frames 4 --set metric=auc --set augment=off $(QUALITY) $(SMALL_$(DETECTOR))
 

@@ -34,6 +34,7 @@ from pipeline.errors import ForgeryPrepError
 ROUNDS = 5
 BATCH = 32  # of the comparison with files
 FILES = 512  # crops written as files, and read again and again
+STEPS = 20  # of a round; several times as many as batches are read ahead
 EVERY = 1 << 31  # rows at once: the whole batch
 MAP = "mask"
 
@@ -119,27 +120,28 @@ def against_nothing(job: Job) -> None:
     plan = prepared.plan
     network = devices.settle(fabric, job.detector.build(job.settings, False))
     trainer = Trainer(network, plan.phases[-1], fabric, EVERY)
-    steps = 20 if fabric.device.type == "cuda" else 3
     epochs = (order.batches(prepared.train, plan.epoch, plan.batch, [epoch]) for epoch in itertools.count())
     rows = itertools.chain.from_iterable(epochs)
 
     def load(some: np.ndarray) -> Loaded:
         return prepared.loading.load(prepared.train, some)
 
-    endless = ahead(rows, load)
-
     def take(batches: Iterator[Loaded]) -> None:
-        for number, loaded in enumerate(itertools.islice(batches, steps)):
+        for number, loaded in enumerate(batches):
             ready = batch.to_device(loaded, plan.size, fabric.device)
             draws = augment.draw(plan.augmentations, len(loaded), [number])
             trainer.take(augment.augment(ready, plan.augmentations, draws))
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()
 
-    same = next(endless)
+    same = load(next(rows))
     name = f"{job.detector.name}, {plan.batch} of {plan.size} pixels; no reading"
-    compare(name, steps * plan.batch, lambda: take(endless), lambda: take(itertools.repeat(same)))
-    endless.close()  # type: ignore[attr-defined]
+    compare(
+        name,
+        STEPS * plan.batch,
+        lambda: take(ahead(itertools.islice(rows, STEPS), load)),  # opened anew: nothing is read in the other's time
+        lambda: take(itertools.repeat(same, STEPS)),
+    )
 
 
 def main() -> None:

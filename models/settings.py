@@ -26,7 +26,7 @@ class Settings:
     epochs: int = setting(20, low=1)  # of each phase of training
     lr: float = setting(1e-3, low=0.0)  # learning rate before any decay
     metric: str = setting("auc", choices=METRICS)
-    augment: str = setting("paper", choices=AUGMENT)  # strong: ours, for sets of few people; off: none
+    augment: str = setting("paper", choices=AUGMENT)  # strong: ours, in place of the paper's; off: none
     compression: str = setting("")  # rows of this compression alone; empty: all
     methods: tuple[str, ...] = setting(())  # fakes of these methods alone (and all reals); empty: all
 

@@ -160,7 +160,7 @@ def feather(mask: NDArray[np.uint8], width: float) -> NDArray[np.float32]:
     ndarray of shape (H, W), float32
         0 to 1, the same bits from every call.
     """
-    if width <= 1 or mask.all():
+    if width <= 1 or mask.all() or not mask.any():
         return mask.astype(np.float32)
     distance = cv2.distanceTransform(mask, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
     distance = np.sqrt(np.rint(np.square(distance)))  # squares are whole; OpenCV's last bits differ from call to call

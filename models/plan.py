@@ -75,6 +75,10 @@ class Epoch:
     even: bool = False
 
 
+# What a setting `balance` chooses between: one real to one fake and fakes even over methods, or rows as they come.
+BALANCES = {"even": Epoch(mix={"real": 1, "fake": 1}, even=True), "stored": Epoch()}
+
+
 @dataclass(frozen=True)
 class Constant:
     """The learning rate stays."""

@@ -138,10 +138,10 @@ def flush(run: Run) -> None:
 
 
 def remark(run: Run) -> str:
-    """Say the losses looked at last in a few words."""
-    if not run.log.rows:
+    """Say the training losses looked at last in a few words."""
+    row = next((row for row in reversed(run.log.rows) if row["kind"] == "train"), None)
+    if row is None:
         return ""
-    row = run.log.rows[-1]
     terms = [name for name in row if name == "loss" or name.startswith("term_")]
     return ", ".join(f"{name.removeprefix('term_')} {float(row[name]):.3g}" for name in terms if row[name])
 

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.backbones import Normalise, resnet18
 from models.detector import Batch, Detector, Network, Outputs
 from models.losses import class_loss, full_precision
-from models.plan import Augmentation, Epoch, Exponential, Phase, Plan, Step, augmentations
+from models.plan import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations
 from models.residuals import RESIDUALS, Residual
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
@@ -38,7 +38,7 @@ class GRnetSettings(Settings):
     lr: float = setting(5e-4, low=0.0)
     metric: str = setting("accuracy", choices=METRICS)
     classes: int = setting(2, low=2)  # 5 on FaceForensics++ with its methods told apart, 6 on HFF
-    balance: str = setting("even", choices=("even", "stored"))  # even: real to fake 1 to 1, fakes even over methods
+    balance: str = setting("even", choices=tuple(BALANCES))  # even: real to fake 1 to 1, fakes even over methods
     residual: str = setting("mte", choices=("mte", "rgb", *RESIDUALS))  # of the second stream; rgb: MTE off
     radius: int = setting(4, low=0)  # of the guided filter, pixels; the paper gives none
     epsilon: float = setting(4e-4, low=0.0)  # for images in [0, 1]; the paper gives none
@@ -70,7 +70,6 @@ def plan(settings: GRnetSettings) -> Plan:
         Augmentation("rotate", 1.0, -10, 10),
         Augmentation("perspective", 0.5, 0.5, 0.5),
     )
-    even = Epoch(mix={"real": 1, "fake": 1}, even=True)
     return Plan(
         arrays=("image", "label"),
         maps=(),
@@ -78,7 +77,7 @@ def plan(settings: GRnetSettings) -> Plan:
         size=settings.size,
         batch=settings.batch,
         classes=settings.classes,
-        epoch=even if settings.balance == "even" else Epoch(),
+        epoch=BALANCES[settings.balance],
         phases=(Phase("main", settings.epochs, (Step("main", settings.lr, Exponential(0.5)),)),),
         metric=settings.metric,
         cam="residual" if settings.streams == "residual" else "rgb",

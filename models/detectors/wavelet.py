@@ -17,7 +17,7 @@ from models.backbones import HRNet, Normalise, conv_bn_relu
 from models.detector import Batch, Detector, Network, Outputs
 from models.filters import BANDS, BASES, StationaryWavelet
 from models.losses import class_loss, full_precision, pixel_bce
-from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step, augmentations
+from models.plan import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -44,6 +44,7 @@ class WaveletSettings(Settings):
     bilinear_weight: float = setting(1.0, low=0.0)  # the paper's alpha 1
     segment_weight: float = setting(1.0, low=0.0)  # alpha 2
     score: str = setting("bilinear", choices=("bilinear", "pixels"))  # pixels: share of pixels predicted fake
+    balance: str = setting("stored", choices=tuple(BALANCES))  # even: real to fake 1 to 1
     truth: str = setting("ssim", choices=("ssim", "mask"))  # mask: for data whose pairs are not at hand
 
     def check(self) -> None:
@@ -81,7 +82,7 @@ def plan(settings: WaveletSettings) -> Plan:
         truth=settings.truth if truth else "",
         size=settings.size,
         batch=settings.batch,
-        epoch=Epoch(),
+        epoch=BALANCES[settings.balance],
         phases=(Phase("main", settings.epochs, (step,), reload=settings.drops),),
         metric=settings.metric,
         cam="classify",

@@ -87,6 +87,13 @@ def test_paper_values():
     )
 
 
+def test_rows_come_as_stored_unless_balance_is_asked_for():
+    assert not DETECTOR.plan(DETECTOR.settings()).epoch.mix
+    epoch = DETECTOR.plan(DETECTOR.parse(["balance=even"])).epoch
+    assert epoch.even
+    assert epoch.mix["real"] == epoch.mix["fake"]
+
+
 def test_stem_weights_add_up_to_one():
     weights = StemFusion().weights(torch.randn(3, 64, 5, 5), torch.randn(3, 64, 5, 5))
     torch.testing.assert_close(weights.sum(1), torch.ones(3, 64))

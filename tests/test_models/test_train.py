@@ -1,5 +1,6 @@
 """The training loop: exact resumes, micro-batches, processes, interruptions, and bad input that overwrites nothing."""
 
+import contextlib
 import csv
 import json
 import os
@@ -20,6 +21,7 @@ from models.run import load_best
 from models.train import train
 from pipeline import store
 from pipeline.errors import CheckpointError, ConfigError, StoreError, TrainingError
+from pipeline.progress import Silent
 
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 
@@ -107,6 +109,21 @@ def test_what_a_run_leaves(location, tmp_path):
     assert rates["1"] == 0.01
     assert rates[str(2 * per_epoch + 1)] == pytest.approx(0.001)
     assert [row[0] for row in rows].count("val") == 5
+
+
+def test_what_is_told_while_training_is_the_training_loss(location, tmp_path):
+    remarks = set()
+
+    class Told(Silent):
+        @contextlib.contextmanager
+        def stage(self, title, total):
+            yield lambda steps, remark: remarks.add(remark)
+
+    train(job(location, tmp_path, "every_steps=5"), Told())
+    trained = {f"{float(row[3]):.3g}" for row in logged(tmp_path, "loss") if row[0] == "train"}
+    told = {remark.split(",")[0].removeprefix("loss ") for remark in remarks - {""}}
+    assert told
+    assert told <= trained
 
 
 def test_the_best_comes_back_at_a_drop_and_after_each_phase(location, tmp_path, monkeypatch):

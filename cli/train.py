@@ -45,6 +45,10 @@ def train(
     device: Device = "auto",
     precision: Precision = "32",
     pretrained: Annotated[bool, typer.Option(help="Begin with ImageNet weights.")] = True,
+    init: Annotated[
+        Path | None,
+        typer.Option(help="Fine-tune: begin with this checkpoint's weights; for all: a folder with a run of each."),
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out, if there is one.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the run in --out.")] = False,
     seed: Annotated[int, typer.Option(min=0, help="Another seed gives another run.")] = 0,
@@ -81,9 +85,12 @@ def train(
         frozen_norm=frozen_norm, val_frames=val_frames, command=command(),
     )  # fmt: skip
     jobs = [
-        dataclasses.replace(base, detector=each, settings=each.parse(pairs), out=_folder(out_dir, detector, each.name))
+        dataclasses.replace(
+            base, detector=each, settings=each.parse(pairs), out=_folder(out_dir, detector, each.name),
+            init=init / each.name / BEST if init and detector == ALL else init,
+        )
         for each in chosen
-    ]
+    ]  # fmt: skip
     for job in jobs:
         state = run(job, _progress())
         said = f"complete after {state.step} steps" if state.done else f"stopped after {state.step} steps"

@@ -44,6 +44,8 @@ class Job:
         As `models.devices.start` takes them.
     pretrained : bool
         Begin with ImageNet weights.
+    init : Path, optional
+        Begin with the weights of this checkpoint of the same detector instead: fine-tuning.
     resume, overwrite : bool
         Go on with, or replace, what is in `out`.
     seed : int
@@ -65,6 +67,7 @@ class Job:
     device: str = "auto"
     precision: str = "32"
     pretrained: bool = True
+    init: Path | None = None
     resume: bool = False
     overwrite: bool = False
     seed: int = 0
@@ -76,7 +79,9 @@ class Job:
     def identity(self) -> dict[str, Any]:
         """Return what a resumed run must share with the one it goes on with."""
         values = self.settings.to_dict()
-        return {"detector": self.detector.name, "settings": values, "seed": self.seed, "precision": self.precision}
+        init = str(self.init) if self.init else None
+        more = {"seed": self.seed, "precision": self.precision, "init": init}
+        return {"detector": self.detector.name, "settings": values, **more}
 
 
 @dataclass(frozen=True)
@@ -169,7 +174,31 @@ def previous(job: Job) -> Checkpoint | None:
     return None
 
 
-def about(job: Job, prepared: Prepared, **more: Any) -> dict[str, Any]:
+def initial(job: Job) -> Checkpoint | None:
+    """Return the checkpoint that a fresh run begins with, if it was asked for.
+
+    Raises
+    ------
+    CheckpointError
+        It cannot be read.
+    ConfigError
+        It is another detector's.
+    """
+    if job.init is None:
+        return None
+    found = load(job.init)
+    if found.about["detector"] != job.detector.name:
+        other = found.about["detector"]
+        raise ConfigError(f"--init {job.init} holds {other}; {job.detector.name} cannot begin with it.")
+    return found
+
+
+def origin(begun: Checkpoint) -> dict[str, Any]:
+    """Describe the checkpoint that a run begins with: a test split must be new to it as well."""
+    return {key: begun.about.get(key) for key in ("stores", "settings", "step")}
+
+
+def about(job: Job, prepared: Prepared) -> dict[str, Any]:
     """Describe a run: what its checkpoints and `run.json` say of it."""
     first = prepared.readers[0]
     return {
@@ -183,7 +212,6 @@ def about(job: Job, prepared: Prepared, **more: Any) -> dict[str, Any]:
         "seed": job.seed,
         "command": job.command,
         "versions": versions(),
-        **more,
     }
 
 

@@ -14,7 +14,7 @@ from models import augment, batch, checkpoint, devices, live, log, memory, metri
 from models.checkpoint import Checkpoint
 from models.data import Loaded, ahead
 from models.detector import Network
-from models.job import BEST, CURVES, LAST, METRICS_FILE, Job, about, prepare, previous
+from models.job import BEST, CURVES, LAST, METRICS_FILE, Job, about, initial, origin, prepare, previous
 from models.rows import Ints, Table
 from models.run import FLUSH, Run, State, flush, load_best, place, record, remark, save, write
 from pipeline.blend import Blend
@@ -49,15 +49,17 @@ def train(job: Job, progress: Progress | None = None) -> State:
     """
     fabric = devices.start(job.device, job.precision)
     earlier = previous(job)
+    begun = None if earlier else initial(job)
     prepared = prepare(job, fabric)
     torch.manual_seed(job.seed)
-    network = job.detector.build(job.settings, job.pretrained and earlier is None)
+    network = job.detector.build(job.settings, job.pretrained and not (earlier or begun))
     network = devices.settle(fabric, step.synchronise_norms(network, fabric))
     state = State()
+    if weights := earlier or begun:
+        checkpoint.fill(network, weights.network)
     if earlier:
-        checkpoint.fill(network, earlier.network)
         state = State(**earlier.training["state"])
-    said = about(job, prepared)
+    said = about(job, prepared) | {"init": earlier.about.get("init") if earlier else begun and origin(begun)}
     run = Run(job, prepared, fabric, network, state, _log(job, network), said, progress or Silent())
     run.left = job.steps or -1
     if fabric.is_global_zero:

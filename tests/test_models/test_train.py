@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import dataclasses
 import json
 import os
 import signal
@@ -56,6 +57,10 @@ def weights(out, name=LAST):
 
 def same(first, second):
     return all(torch.equal(first[name], second[name]) for name in first)
+
+
+def of_main(state):
+    return {name: value for name, value in state.items() if name.startswith(("body.0", "draw", "classify"))}
 
 
 VARIANTS = [(), ("every_steps=5",), ("metric=loss", "patience=1", "drops=none"), ("augment=off", "drops=1,2,3")]
@@ -259,6 +264,32 @@ def test_runs_are_not_mixed(location, tmp_path):
     (tmp_path / LAST).write_bytes(b"rubbish")
     with pytest.raises(CheckpointError, match=r"last\.ckpt"):
         train(job(location, tmp_path, "batch=4", resume=True))
+
+
+def test_fine_tuning_begins_with_another_run_s_weights(location, tmp_path):
+    train(job(location, tmp_path / "first", steps=3))
+    best = tmp_path / "first" / BEST
+    tuned = job(location, tmp_path / "second", "lr=0", "epochs=1", "drops=none", init=best)
+    train(dataclasses.replace(tuned, steps=1))
+    assert same(of_main(weights(tmp_path / "second")), weights(tmp_path / "first", BEST))
+    said = json.loads((tmp_path / "second" / RUN_FILE).read_text())["init"]
+    assert (said["step"], list(said["stores"])) == (3, [location])
+    best.unlink()  # a resume has all it needs
+    train(dataclasses.replace(tuned, resume=True))
+    assert json.loads((tmp_path / "second" / RUN_FILE).read_text())["init"] == said
+
+
+def test_fine_tuning_needs_a_checkpoint_that_fits(location, tmp_path):
+    train(job(location, tmp_path / "first", steps=1))
+    first = tmp_path / "first" / BEST
+    with pytest.raises(CheckpointError, match="no checkpoint"):
+        train(job(location, tmp_path / "second", init=tmp_path / "none.ckpt"))
+    grnet = detectors.DETECTORS["grnet"]
+    with pytest.raises(ConfigError, match="holds toy; grnet cannot begin with it"):
+        train(job(location, tmp_path / "second", detector=grnet, init=first))
+    with pytest.raises(ConfigError, match=r"init \(was none, now .*best\.ckpt\)"):
+        train(job(location, tmp_path / "first", init=first, resume=True))
+    assert not (tmp_path / "second").exists()
 
 
 def test_several_classes(location, tmp_path):

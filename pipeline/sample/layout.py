@@ -4,6 +4,9 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 from pipeline.errors import WriteError
 
@@ -11,6 +14,7 @@ CRF = {"raw": 0, "c23": 23, "c40": 40}
 SHARE = 0.2  # of the pairs for validation, and as many for the test
 
 Pairs = list[tuple[str, str]]
+Clip = TypeVar("Clip")
 
 
 def real_path(name: str, compression: str) -> str:
@@ -34,6 +38,11 @@ def pair_up(names: Sequence[str]) -> Pairs:
     if len(names) % 2 and len(names) > 1:
         pairs.append((names[-2], names[-1]))
     return pairs
+
+
+def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
+    """Bring clips into random order: by name, those of one source would fall into one split together."""
+    return [clips[i] for i in np.random.default_rng([seed, 6]).permutation(len(clips))]
 
 
 def divide(names: Sequence[str]) -> dict[str, list[str]]:

@@ -77,7 +77,7 @@ def make_sample(
     root : Path
         Folder to make it in. What an earlier, interrupted call with the same settings left there is kept.
     seed : int
-        Same seed, same bytes, whatever `run_all` does.
+        Same seed, same bytes, whatever `run_all` does; decides the order of clips, and so their splits, as well.
     videos : Path, optional
         Folder of real clips to use instead of the photograph: each one with a face becomes an identity.
     portraits : Path, optional
@@ -111,9 +111,9 @@ def make_sample(
         sources: dict[str, Source] = {f"{i:03d}": Drawn(i, frames, seed) for i in range(people)}
         stills: list[Still] = []
     else:
-        clips = _surveyed(survey_clip, _listed(videos, VIDEO_SUFFIXES), run_all, left_out)
+        found = _surveyed(survey_clip, _listed(videos, VIDEO_SUFFIXES), run_all, left_out)
         stills = _surveyed(survey_still, _listed(portraits, IMAGE_SUFFIXES), run_all, left_out)
-        sources = {f"{i:03d}": clip for i, clip in enumerate(clips)}
+        sources = {f"{i:03d}": clip for i, clip in enumerate(layout.shuffled(found, seed))}
     splits, donors = _cast(sources, stills)
     tasks = [Task(root, name, sources[name], tuple(donors[name])) for name in sources]
     written = _make(tasks, run_all, progress or Silent())
@@ -121,7 +121,8 @@ def make_sample(
         layout.write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
     fakes = sum(len(each) for each in donors.values()) * len(marker.METHODS)
     summary = Summary(len(sources), fakes, written, tuple(left_out))
-    marker.finish(root, settings, summary.identities, summary.fakes, summary.left_out)
+    clips = {name: source.path.name for name, source in sources.items() if isinstance(source, Clip)}
+    marker.finish(root, settings, clips, summary.identities, summary.fakes, summary.left_out)
     return summary
 
 

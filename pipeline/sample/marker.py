@@ -1,7 +1,7 @@
 """The file that says what a sample folder was made with, and whether it is complete."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +17,13 @@ METHODS = tuple(MANIPULATIONS)
 
 def settings(seed: int, frames: int, people: int, videos: Sequence[Path], portraits: Sequence[Path]) -> dict[str, Any]:
     """Return what decides the files, as plain values; a user's own files by name and size."""
-    drawn = {"frames": frames, "people": people} if not videos else {}
+    more = {"order": "random"} if videos else {"frames": frames, "people": people}
     return {
         "version": VERSION,
         "seed": seed,
         "methods": list(METHODS),
         "crf": dict(CRF),
-        **drawn,
+        **more,
         "videos": {path.name: path.stat().st_size for path in videos},
         "portraits": {path.name: path.stat().st_size for path in portraits},
     }
@@ -57,7 +57,9 @@ def start(root: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
-def finish(root: Path, made: dict[str, Any], identities: int, fakes: int, left_out: Sequence[str]) -> None:
-    """Note that a sample is complete."""
-    summary = {"identities": identities, "fakes": fakes, "left_out": list(left_out)}
+def finish(
+    root: Path, made: dict[str, Any], clips: Mapping[str, str], identities: int, fakes: int, left_out: Sequence[str]
+) -> None:
+    """Note that a sample is complete, and which of the user's files each number is."""
+    summary = {"identities": identities, "fakes": fakes, "left_out": list(left_out), "clips": dict(clips)}
     write_json(root / NAME, {"settings": made, "summary": summary})

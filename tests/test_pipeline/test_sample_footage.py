@@ -10,6 +10,7 @@ from pipeline.errors import ConfigError
 from pipeline.sample import make_sample
 from pipeline.sample.actor import perform, track
 from pipeline.sample.footage import LONG_SIDE, Clip, Still, survey_clip, survey_still
+from pipeline.sample.layout import shuffled
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
 FRAMES = 18
@@ -51,6 +52,9 @@ def test_own_clips_become_a_dataset(clips, tmp_path):
     assert json.loads((root / "splits" / "train.json").read_text()) == [["000", "001"]]
     real = read(root / "original_sequences/youtube/raw/videos/000.mp4")
     assert len(real) == FRAMES
+    which = json.loads((root / "sample.json").read_text())["summary"]["clips"]
+    assert sorted(which.values()) == ["a.mp4", "b.mp4"]
+    assert np.abs(real.astype(float) - read(clips / which["000"])[-FRAMES:]).mean() < 2  # grey levels: it is that clip
     for method in ("Warp", "Patch", "Expression", "Rerender"):
         fake = read(root / f"manipulated_sequences/{method}/raw/videos/000_001.mp4")
         mask = read(root / f"manipulated_sequences/{method}/masks/videos/000_001.mp4")[..., 0]
@@ -59,6 +63,14 @@ def test_own_clips_become_a_dataset(clips, tmp_path):
         assert changed[mask == 255].mean() > 0.9
         assert (mask == 255).any(axis=(1, 2)).all()
     assert make_sample(root, videos=clips).written == 0
+
+
+def test_clips_come_in_an_order_of_the_seed_alone():
+    clips = list(range(12))
+    orders = {seed: shuffled(clips, seed) for seed in range(5)}
+    assert all(sorted(order) == clips for order in orders.values())
+    assert orders == {seed: shuffled(clips, seed) for seed in range(5)}
+    assert len({*map(tuple, orders.values()), tuple(clips)}) == 6
 
 
 def test_one_face_is_not_enough(clips, tmp_path):

@@ -1,5 +1,6 @@
 import json
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from pipeline.manifest.records import Findings
 from pipeline.manifest.schema import validate
 
 ROOT = Path(__file__).parents[2]
-RECIPES = ("default", "wavelet", "grnet", "locate", "anticompression", "bigarts")
+RECIPES = ("default", "few-people", "wavelet", "grnet", "locate", "anticompression", "bigarts")
 NAMES = {"ffpp", "dfd", "celebdf", "celebdfv1", "dfdc", "dfdcp", "uadfv", "dftimit", "wilddeepfake", "hff", "pairs"}
 
 
@@ -55,6 +56,13 @@ def test_recipes_load_over_every_datasets_sampling(recipe: str) -> None:
 def test_a_recipe_without_sampling_leaves_the_datasets_own() -> None:
     assert load_recipe("wavelet", load_manifest("ffpp")["sampling"]).sampling.fake.train == 100
     assert load_recipe("locate", load_manifest("ffpp")["sampling"]).sampling.fake.train == 270
+
+
+def test_few_people_differs_from_default_in_its_frames_alone() -> None:
+    few, default = load_recipe("few-people"), load_recipe("default", load_manifest("sample")["sampling"])
+    more = replace(default.sampling.real, train=few.sampling.real.train)
+    assert more.train > default.sampling.real.train
+    assert few == replace(default, name="few-people", sampling=replace(default.sampling, real=more))
 
 
 def test_wrong_manifest_lists_every_problem(tmp_path: Path) -> None:

@@ -10,11 +10,11 @@ ARGS ?=
 
 # reduced for a small machine, from random weights (docs/results.md: what that reaches); TRAIN= gives the paper's settings
 SMALL_grnet := --epochs 3 --set size=128 --set lr=1e-3
-SMALL_bigarts := --epochs 300 --set size=128 --set lr=2e-3 --set period=300 --set validate_every=50 --set blends=live \
-	--set augment=paper --val-frames 0
-SMALL_anticompression := --epochs 4 --set size=96 --set lr=3e-4 --set high=raw
+SMALL_bigarts := --epochs 200 --set size=128 --set lr=2e-3 --set period=200 --set validate_every=40 --set blends=live \
+	--set augment=paper
+SMALL_anticompression := --epochs 3 --set size=96 --set lr=3e-4 --set high=raw
 SMALL_locate := --epochs 5 --set size=128 --set lr=5e-4 --set two_steps=off --set validate_every=150
-SMALL_wavelet := --epochs 4 --set size=96 --set lr=0.05 --set drops=3 --set balance=even
+SMALL_wavelet := --epochs 3 --set size=96 --set lr=0.05 --set drops=2 --set balance=even
 QUALITY ?= $(if $(filter sample ffpp,$(DATASET)),--set compression=c23)
 TRAIN ?= --no-pretrained --batch-size 8 --val-frames 4 --set metric=auc --set augment=off $(QUALITY) $(SMALL_$(DETECTOR))
 

@@ -14,7 +14,7 @@ CRF = {"raw": 0, "c23": 23, "c40": 40}
 SHARE = 0.2  # of the pairs for validation, and as many for the test
 
 Pairs = list[tuple[str, str]]
-Clip = TypeVar("Clip")
+Item = TypeVar("Item")
 
 
 def real_path(name: str, compression: str) -> str:
@@ -40,7 +40,7 @@ def pair_up(names: Sequence[str]) -> Pairs:
     return pairs
 
 
-def shuffled(clips: Sequence[Clip], seed: int) -> list[Clip]:
+def shuffled(clips: Sequence[Item], seed: int) -> list[Item]:
     """Bring clips into random order: by name, those of one source would fall into one split together."""
     return [clips[i] for i in np.random.default_rng([seed, 6]).permutation(len(clips))]
 

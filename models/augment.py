@@ -37,7 +37,7 @@ class Draws:
     place: NDArray[np.float64]
     seed: NDArray[np.int64]
 
-    def take(self, rows: slice) -> "Draws":
+    def take(self, rows: slice | NDArray[np.int64]) -> "Draws":
         """Return the draws of some rows."""
         return Draws(self.applied[rows], self.strength[rows], self.place[rows], self.seed[rows])
 
@@ -217,12 +217,18 @@ def _blur(images: Tensor, side: Tensor, seeds: NDArray[np.int64]) -> Tensor:
     return result
 
 
+def _tint(images: Tensor, most: Tensor, seeds: NDArray[np.int64]) -> Tensor:
+    drawn = np.stack([np.random.default_rng(seed).uniform(-1, 1, (3, 1, 1)) for seed in seeds])
+    return images * (1 + most * torch.from_numpy(drawn).to(images))
+
+
 PIXELS: Mapping[str, Callable[[Tensor, Tensor, NDArray[np.int64]], Tensor]] = {
     "noise": _noise,
     "blur": _blur,
     "brightness": lambda images, factor, seeds: images * factor,
     "contrast": lambda images, factor, seeds: _toward(_grey(images).mean((1, 2, 3), keepdim=True), images, factor),
     "saturation": lambda images, factor, seeds: _toward(_grey(images), images, factor),
+    "tint": _tint,
     "jpeg": lambda images, quality, seeds: jpeg(images, quality.flatten()),
 }
 

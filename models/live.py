@@ -137,4 +137,5 @@ def _entries(
         split=table.split[place],
         video=table.video[place],
         twin=NO_ROW * ones,
+        origin=outside.astype(np.int64),
     )

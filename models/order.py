@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from models.detector import SOURCES
 from models.plan import Epoch
-from models.rows import Table
+from models.rows import NO_ROW, REAL, Table
 from pipeline.errors import StoreError
 
 Ints = NDArray[np.int64]
@@ -51,12 +51,14 @@ def batches(table: Table, epoch: Epoch, batch: int, seed: Sequence[int]) -> list
         rows = _draw(table, epoch, next(iter(pools.values())), total, np.random.default_rng([*seed, len(SOURCES)]))
         return list(rows[: count * side].reshape(count, side))
     counts = np.stack(composition(epoch.mix, side, count))  # (batches, sources)
-    drawn = []
+    drawn: dict[str, Sequence[Ints]] = {}
     for place, (source, pool) in enumerate(pools.items()):
         rng = np.random.default_rng([*seed, SOURCES.index(source)])
         rows = _draw(table, epoch, pool, int(counts[:, place].sum()), rng)
-        drawn.append(np.split(rows, np.cumsum(counts[:, place])[:-1]))
-    return [np.concatenate(parts) for parts in zip(*drawn, strict=True)]
+        drawn[source] = np.split(rows, np.cumsum(counts[:, place])[:-1])
+    if epoch.pairs:
+        drawn = _paired(table, drawn)
+    return [np.concatenate(parts) for parts in zip(*drawn.values(), strict=True)]
 
 
 def composition(mix: Mapping[str, float], batch: int, batches: int) -> list[Ints]:
@@ -92,6 +94,14 @@ def composition(mix: Mapping[str, float], batch: int, batches: int) -> list[Ints
         given += counts
         result.append(counts)
     return result
+
+
+def kin(table: Table, rows: Ints) -> Ints:
+    """Return for each place of a batch the first place that shows the same real face or was made from it."""
+    faces = np.stack([table.store[rows], table.origin[rows]], 1)
+    _, first, group = np.unique(faces, axis=0, return_index=True, return_inverse=True)
+    alone = table.origin[rows] == NO_ROW
+    return np.where(alone, np.arange(len(rows)), first[group.reshape(-1)])
 
 
 def steps_of(table: Table, epoch: Epoch, batch: int) -> int:
@@ -133,6 +143,29 @@ def _draw(table: Table, epoch: Epoch, rows: Ints, count: int, rng: np.random.Gen
     if epoch.even and (table.label[rows] == 1).all():
         return _evenly((table.method[rows].astype(str), table.video[rows]), rows, count, rng)
     return rows[_rounds(len(rows), count, rng)]
+
+
+def _paired(table: Table, drawn: Mapping[str, Sequence[Ints]]) -> dict[str, Sequence[Ints]]:
+    """Put in place of each batch's first reals those that its other rows were made from."""
+    real_of = _real_of(table)
+    paired = []
+    for real, *others in zip(drawn["real"], *(rows for source, rows in drawn.items() if source != "real"), strict=True):
+        origins = real_of[np.concatenate(others)]
+        known = origins[origins != NO_ROW][: len(real)]
+        paired.append(np.concatenate([known, real[len(known) :]]))
+    return {**drawn, "real": paired}
+
+
+def _real_of(table: Table) -> Ints:
+    """Return for each row the number of the row with its real face; `NO_ROW` where the table has none."""
+    width = max(table.row.max(), table.origin.max()) + 1
+    reals = np.flatnonzero((table.source == REAL) & (table.origin == table.row))
+    keys, wanted = table.store[reals] * width + table.row[reals], table.store * width + table.origin
+    order = np.argsort(keys)
+    place = np.minimum(np.searchsorted(keys, wanted, sorter=order), len(keys) - 1)
+    found = reals[order[place]]
+    there = (table.origin != NO_ROW) & (keys[order[place]] == wanted)
+    return np.where(there, found, NO_ROW)
 
 
 def _rounds(size: int, count: int, rng: np.random.Generator) -> Ints:

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import nn
 
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 
 # What an augmentation is called, and what its range [low, high] means; a strength is drawn uniformly from it.
 OPERATIONS: Mapping[str, str] = {
@@ -20,6 +20,7 @@ OPERATIONS: Mapping[str, str] = {
     "brightness": "factor on the image",
     "contrast": "factor on the distance to the mean grey level",
     "saturation": "factor on the distance to the pixel's grey level",
+    "tint": "largest change of a colour channel's factor from 1, drawn for each channel",
     "jpeg": "JPEG quality",
 }
 GEOMETRIC = ("flip", "rotate", "perspective", "crop")  # act on image, twin and every map with the same draw
@@ -47,10 +48,25 @@ STRONG = (
     Augmentation("jpeg", 0.25, 75, 100),
 )
 
+# Ours, where the people in training are few: turned, nearer, tinted, softened and noisy too, so that neither a person's
+# colours nor how sharp a video is tells real from fake.
+HEAVY = (
+    Augmentation("flip", 0.5),
+    Augmentation("rotate", 0.5, -15, 15),
+    Augmentation("crop", 0.5, 0.75, 1.0),
+    Augmentation("brightness", 0.5, 0.6, 1.4),
+    Augmentation("contrast", 0.5, 0.6, 1.4),
+    Augmentation("saturation", 0.5, 0.0, 2.0),
+    Augmentation("tint", 0.5, 0.0, 0.2),
+    Augmentation("blur", 0.2, 3, 5),
+    Augmentation("noise", 0.2, 0.0, 8 / 255),
+    Augmentation("jpeg", 0.25, 50, 100),
+)
+
 
 def augmentations(choice: str, *paper: Augmentation) -> tuple[Augmentation, ...]:
     """Return the augmentations of a choice of `models.settings.AUGMENT`; `paper` are those of the detector's paper."""
-    return {"paper": paper, "strong": STRONG, "off": ()}[choice]
+    return {"paper": paper, "strong": STRONG, "heavy": HEAVY, "off": ()}[choice]
 
 
 @dataclass(frozen=True)
@@ -68,15 +84,26 @@ class Epoch:
         them.
     even : bool
         Fakes are drawn evenly over their methods, and within a method evenly over its videos.
+    pairs : bool
+        A batch's reals are those that its fakes and blends were made from, as far as they go, augmented as these are.
     """
 
     frames: str = "every"
     mix: Mapping[str, float] = field(default_factory=dict)
     even: bool = False
+    pairs: bool = False
 
 
 # What a setting `balance` chooses between: one real to one fake and fakes even over methods, or rows as they come.
 BALANCES = {"even": Epoch(mix={"real": 1, "fake": 1}, even=True), "stored": Epoch()}
+
+
+def balanced(balance: str, pairs: bool) -> Epoch:
+    """Return the epoch of a choice of `balance`; raises ConfigError for pairs among rows that come as they are."""
+    epoch = BALANCES[balance]
+    if pairs and not epoch.mix:
+        raise ConfigError(f"pairs=on needs balance=even: with balance={balance} rows come as the store has them.")
+    return replace(epoch, pairs=pairs)
 
 
 @dataclass(frozen=True)

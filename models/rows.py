@@ -36,6 +36,9 @@ class Table:
         Number of the video: a dataset, method, compression and name; a blend's is its background's.
     twin : ndarray of int
         Row of the same face in the twin's compression; `NO_ROW` where none is asked for.
+    origin : ndarray of int
+        Row of the real face it shows or was made from, in the same store: a real's own, a blend's background; `NO_ROW`
+        for a fake without a pair.
     """
 
     store: Ints
@@ -48,6 +51,7 @@ class Table:
     split: NDArray[Any]
     video: Ints
     twin: Ints
+    origin: Ints
 
     def __len__(self) -> int:
         return len(self.row)
@@ -147,6 +151,7 @@ def _own(number: int, reader: Reader, choice: Choice, videos: int) -> Table:
         method=method[rows],
         video=columns["video"][rows].astype(np.int64) + videos,
         twin=twin[rows],
+        origin=np.where(label == 0, np.arange(len(label)), columns["real"])[rows].astype(np.int64),
         **{name: values[rows] for name, values in named.items()},
     )
 
@@ -167,6 +172,7 @@ def _blends(number: int, reader: Reader, choice: Choice, videos: int) -> Table:
         method=np.full(len(rows), "blend", dtype=object),
         video=reader.columns["video"][columns["outside"][rows]].astype(np.int64) + videos,
         twin=NO_ROW * ones,
+        origin=columns["outside"][rows].astype(np.int64),
         **{name: values[rows] for name, values in named.items()},
     )
 

@@ -9,7 +9,7 @@ from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 METRICS = ("accuracy", "auc", "video_auc", "loss")  # what the best checkpoint is chosen by; of `loss` the lowest
-AUGMENT = ("paper", "strong", "off")
+AUGMENT = ("paper", "strong", "heavy", "off")
 SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
@@ -26,8 +26,9 @@ class Settings:
     epochs: int = setting(20, low=1)  # of each phase of training
     lr: float = setting(1e-3, low=0.0)  # learning rate before any decay
     metric: str = setting("auc", choices=METRICS)
-    augment: str = setting("paper", choices=AUGMENT)  # strong: ours, in place of the paper's; off: none
+    augment: str = setting("paper", choices=AUGMENT)  # strong, heavy: ours, in place of the paper's; off: none
     compression: str = setting("")  # rows of this compression alone; empty: all
+    pairs: bool = setting(False)  # ours: a batch's reals are those its fakes were made from, augmented as these are
     methods: tuple[str, ...] = setting(())  # fakes of these methods alone (and all reals); empty: all
 
     def __post_init__(self) -> None:

@@ -154,6 +154,8 @@ def _one_epoch(run: Run) -> Iterator[None]:
         torch.manual_seed(int(np.random.default_rng([*seed, number, run.fabric.global_rank]).integers(KEY)))
         ready = batch.to_device(loaded, plan.size, run.fabric.device)
         draws = augment.draw(plan.augmentations, size, [*seed, number])
+        if plan.epoch.pairs:
+            draws = draws.take(order.kin(table, every[number]))
         ready = augment.augment(ready, plan.augmentations, draws.take(slice(low, low + len(loaded))))
         _fit(run, ready)
         found = run.moving.take(ready)

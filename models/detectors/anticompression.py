@@ -79,7 +79,7 @@ def plan(settings: AnticompressionSettings) -> Plan:
         truth=settings.truth if truth else "",
         size=settings.size,
         batch=settings.batch,
-        epoch=Epoch(mix={"real": 1, "fake": 1}),
+        epoch=Epoch(mix={"real": 1, "fake": 1}, pairs=settings.pairs),
         phases=(Phase("main", settings.epochs, steps, patience=settings.patience),),
         metric=settings.metric,
         cam="conv4",

@@ -72,7 +72,7 @@ def plan(settings: BigartsSettings) -> Plan:
         truth=truths[0] if truths else "",
         size=settings.size,
         batch=settings.batch,
-        epoch=Epoch(frames="one", mix=MIXES[frozenset(settings.blend)]),
+        epoch=Epoch(frames="one", mix=MIXES[frozenset(settings.blend)], pairs=settings.pairs),
         phases=(Phase("main", settings.epochs, (step,), every_epochs=settings.validate_every),),
         metric=settings.metric,
         cam="layer4",

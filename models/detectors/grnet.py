@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from models.backbones import Normalise, resnet18
 from models.detector import Batch, Detector, Network, Outputs
 from models.losses import class_loss, full_precision
-from models.plan import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations
+from models.plan import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations, balanced
 from models.residuals import RESIDUALS, Residual
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
@@ -77,7 +77,7 @@ def plan(settings: GRnetSettings) -> Plan:
         size=settings.size,
         batch=settings.batch,
         classes=settings.classes,
-        epoch=BALANCES[settings.balance],
+        epoch=balanced(settings.balance, settings.pairs),
         phases=(Phase("main", settings.epochs, (Step("main", settings.lr, Exponential(0.5)),)),),
         metric=settings.metric,
         cam="residual" if settings.streams == "residual" else "rgb",

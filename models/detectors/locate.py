@@ -80,7 +80,7 @@ def plan(settings: LocateSettings) -> Plan:
         size=settings.size,
         batch=settings.batch,
         classes=settings.classes,
-        epoch=Epoch(mix={"real": 1, "fake": 1}),
+        epoch=Epoch(mix={"real": 1, "fake": 1}, pairs=settings.pairs),
         phases=tuple(
             Phase(name, settings.epochs, (step,), every_steps=settings.validate_every) for name, step in steps.items()
         ),

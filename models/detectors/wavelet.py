@@ -17,7 +17,7 @@ from models.backbones import HRNet, Normalise, conv_bn_relu
 from models.detector import Batch, Detector, Network, Outputs
 from models.filters import BANDS, BASES, StationaryWavelet
 from models.losses import class_loss, full_precision, pixel_bce
-from models.plan import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations
+from models.plan import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations, balanced
 from models.settings import METRICS, Preset, Settings
 from pipeline.config import setting
 from pipeline.errors import ConfigError
@@ -82,7 +82,7 @@ def plan(settings: WaveletSettings) -> Plan:
         truth=settings.truth if truth else "",
         size=settings.size,
         batch=settings.batch,
-        epoch=BALANCES[settings.balance],
+        epoch=balanced(settings.balance, settings.pairs),
         phases=(Phase("main", settings.epochs, (step,), reload=settings.drops),),
         metric=settings.metric,
         cam="classify",

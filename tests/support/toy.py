@@ -38,7 +38,7 @@ def plan(settings):
         size=settings.size,
         batch=settings.batch,
         classes=settings.classes,
-        epoch=Epoch(mix={"real": 1, "fake": 1}),
+        epoch=Epoch(mix={"real": 1, "fake": 1}, pairs=settings.pairs),
         phases=(
             Phase("first", settings.epochs, steps, reload=settings.drops, **more),
             Phase("second", 1, steps[1:], **more),

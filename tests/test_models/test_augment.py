@@ -21,6 +21,7 @@ RANGES = {
     "brightness": (0.8, 1.2),
     "contrast": (0.8, 1.2),
     "saturation": (0.8, 1.2),
+    "tint": (0.1, 0.2),
     "jpeg": (60, 90),
 }
 ALL = [Augmentation(name, 0.7, *RANGES[name]) for name in OPERATIONS]
@@ -118,10 +119,21 @@ def test_photometric_ones_spare_the_maps(name):
     assert not torch.equal(changed["image"], smooth(3))
 
 
-@pytest.mark.parametrize(("name", "strength"), [("brightness", 1), ("contrast", 1), ("saturation", 1), ("noise", 0)])
+@pytest.mark.parametrize(
+    ("name", "strength"), [("brightness", 1), ("contrast", 1), ("saturation", 1), ("noise", 0), ("tint", 0)]
+)
 def test_neutral_strengths(name, strength):
     steps = [Augmentation(name, 1.0, strength, strength)]
     assert torch.allclose(augment({"image": smooth(2)}, steps, draw(steps, 2, [0]))["image"], smooth(2), atol=1e-6)
+
+
+def test_tint_is_one_factor_a_channel():
+    steps = [Augmentation("tint", 1.0, 0.2, 0.2)]
+    image = smooth(3) * 0.8  # nothing is cut off at 1
+    factors = augment({"image": image}, steps, draw(steps, 3, [0]))["image"] / image
+    assert torch.allclose(factors, factors[..., :1, :1].expand_as(factors), atol=1e-5)
+    assert (factors[..., 0, 0] - 1).abs().max() <= 0.2
+    assert len(set(factors[..., 0, 0].flatten().tolist())) == 9
 
 
 def test_blur_equals_opencv():

@@ -1,5 +1,6 @@
 """Rows of stores: which are chosen, in which order, and what comes into a batch."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -16,7 +17,7 @@ from models.detector import SOURCES
 from models.detectors import DETECTORS
 from models.plan import Epoch
 from models.reader import open_store
-from models.rows import FAKE, FR, NO_CLASS, REAL, RR, Choice, choose, methods_of
+from models.rows import FAKE, FR, NO_CLASS, NO_ROW, REAL, RR, Choice, choose, methods_of
 from pipeline import store
 from pipeline.errors import ConfigError, DamageError, StoreError
 
@@ -159,6 +160,43 @@ def test_fakes_evenly_over_methods_and_videos(tmp_path):
     for name in "ABC":
         videos = np.unique(table.video[fakes[table.method[fakes] == name]], return_counts=True)[1]
         assert videos.max() - videos.min() <= 1
+
+
+PAIRING = [
+    Epoch(mix={"real": 1, "fake": 1}, pairs=True),
+    Epoch(mix={"real": 1, "fake": 3}, even=True, pairs=True),
+    Epoch(mix={"real": 3, "fake": 1}, pairs=True),
+    Epoch("one", MIX, pairs=True),
+]
+
+
+@pytest.mark.parametrize("epoch", PAIRING)
+def test_reals_are_those_the_others_were_made_from(reader, epoch):
+    blends = "rr" in epoch.mix
+    table = choose([reader, reader], Choice("train"), blends=blends)  # as two stores
+    alone = dataclasses.replace(epoch, pairs=False)
+    for rows, free in zip(*(order.batches(table, each, 8, [0]) for each in (epoch, alone)), strict=True):
+        real, forged = (rows[(table.source[rows] == REAL) == wanted] for wanted in (True, False))
+        assert np.array_equal(forged, free[table.source[free] != REAL])  # what pairs leave alone
+        assert len(rows) == len(free)
+        both = min(len(real), len(forged))
+        assert np.array_equal(table.store[real[:both]], table.store[forged[:both]])
+        assert np.array_equal(table.row[real[:both]], table.origin[forged[:both]])
+        assert np.array_equal(table.compression[real[:both]], table.compression[forged[:both]])
+        kin = order.kin(table, rows)
+        assert np.array_equal(kin[kin], kin)
+        assert np.array_equal(table.origin[rows][kin], table.origin[rows])
+        assert (kin[len(real) : len(real) + both] < len(real)).all()
+
+
+def test_a_fake_without_its_real_is_paired_with_none(reader):
+    table = choose([reader], Choice("train"))
+    table.origin[table.label == 1] = NO_ROW
+    paired, free = (
+        order.batches(table, Epoch(mix={"real": 1, "fake": 1}, pairs=pairs), 4, [0]) for pairs in (True, False)
+    )
+    assert np.array_equal(paired, free)
+    assert np.array_equal(order.kin(table, paired[0])[2:], [2, 3])
 
 
 def test_a_missing_source_is_refused(reader):

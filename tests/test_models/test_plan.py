@@ -7,9 +7,21 @@ import torch
 
 from models.detector import SOURCES
 from models.detectors import DETECTORS
-from models.plan import GEOMETRIC, LABEL_KINDS, OPERATIONS, STRONG, Constant, Cosine, Drops, Exponential, Step, require
+from models.plan import (
+    GEOMETRIC,
+    HEAVY,
+    LABEL_KINDS,
+    OPERATIONS,
+    STRONG,
+    Constant,
+    Cosine,
+    Drops,
+    Exponential,
+    Step,
+    require,
+)
 from models.settings import AUGMENT, METRICS
-from pipeline.errors import StoreError
+from pipeline.errors import ConfigError, StoreError
 
 ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 
@@ -66,15 +78,31 @@ def test_plans_use_known_words(detector):
         assert all(phase.epochs > max(phase.reload, default=0) for phase in plan.phases)
 
 
+@ALL
+def test_pairs_are_a_choice(detector):
+    settings = {"balance": "even"} if hasattr(detector.settings, "balance") else {}
+    assert [detector.plan(detector.settings(pairs=pairs, **settings)).epoch.pairs for pairs in (False, True)] == [
+        False,
+        True,
+    ]
+
+
+def test_pairs_need_batches_that_are_mixed():
+    wavelet = DETECTORS["wavelet"]
+    with pytest.raises(ConfigError, match="pairs=on needs balance=even"):
+        wavelet.plan(wavelet.settings(pairs=True, balance="stored"))
+
+
 def test_geometry_is_known():
     assert set(GEOMETRIC) < set(OPERATIONS)
 
 
 @ALL
 def test_augmentation_can_be_changed_and_left_out(detector):
-    paper, strong, off = (detector.plan(detector.settings(augment=choice)).augmentations for choice in AUGMENT)
+    paper, strong, heavy, off = (detector.plan(detector.settings(augment=choice)).augmentations for choice in AUGMENT)
     assert paper
     assert strong == STRONG != paper
+    assert heavy == HEAVY != paper
     assert not off
 
 

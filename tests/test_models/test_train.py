@@ -63,7 +63,12 @@ def of_main(state):
     return {name: value for name, value in state.items() if name.startswith(("body.0", "draw", "classify"))}
 
 
-VARIANTS = [(), ("every_steps=5",), ("metric=loss", "patience=1", "drops=none"), ("augment=off", "drops=1,2,3")]
+VARIANTS = [
+    (),
+    ("every_steps=5", "pairs=on"),
+    ("metric=loss", "patience=1", "drops=none"),
+    ("augment=off", "drops=1,2,3"),
+]
 
 
 @pytest.mark.parametrize(("steps", "pairs"), [(1, ("epochs=1", "drops=none")), *((7, pairs) for pairs in VARIANTS)])
@@ -78,6 +83,23 @@ def test_a_resumed_run_is_the_uninterrupted_one(location, tmp_path, pairs, steps
     assert losses(tmp_path / "parts") == losses(tmp_path / "whole")
     for name in (BEST, LAST):
         assert same(weights(tmp_path / "parts", name), weights(tmp_path / "whole", name))
+
+
+@pytest.mark.parametrize("pairs", ["on", "off"])
+def test_a_fake_is_augmented_as_the_real_beside_it(tmp_path, monkeypatch, pairs):
+    location = make_store(tmp_path / "faint.zarr", size=32, strength=0)  # a fake is its real with other grain
+    seen = []
+
+    def forward(network, batch, usual=Toy.forward):
+        if network.training:
+            seen.append(batch["image"])
+        return usual(network, batch)
+
+    monkeypatch.setattr(Toy, "forward", forward)
+    train(job(location, tmp_path / "run", f"pairs={pairs}", "compression=c23"))
+    apart = torch.stack([(image[:4] - image[4:]).abs().mean() for image in seen])
+    assert len(apart) > 10
+    assert (apart < 0.02).all() == (pairs == "on")
 
 
 @pytest.mark.parametrize(

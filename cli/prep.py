@@ -35,7 +35,11 @@ def sample(
     videos: Annotated[
         Path | None, typer.Option(help="Folder of real clips to use instead of the embedded photograph.")
     ] = None,
-    portraits: Annotated[Path | None, typer.Option(help="Folder of portraits: more face donors for --videos.")] = None,
+    portraits: Annotated[
+        Path | None,
+        typer.Option(help="Folder of portraits: more face donors for --videos, or by itself a clip of each portrait."),
+    ] = None,
+    donors: Annotated[int, typer.Option(min=1, help="People of the same split who give each one their faces.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other people.")] = 0,
     workers: options.Workers = options.CORES,
 ) -> None:
@@ -44,7 +48,9 @@ def sample(
     from pipeline.sample import make_sample
 
     with cluster(workers) as crew:
-        made = make_sample(root, seed=seed, videos=videos, portraits=portraits, run_all=crew.map, progress=Bars())
+        made = make_sample(
+            root, seed=seed, videos=videos, portraits=portraits, donors=donors, run_all=crew.map, progress=Bars()
+        )
     for text in made.left_out:
         err.print(f"Left out: {text}", markup=False)
     out.print(f"{root}: {made.identities} people, {made.fakes} fakes, {made.written} new files.", markup=False)

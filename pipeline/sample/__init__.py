@@ -1,4 +1,4 @@
-"""The embedded sample: a small dataset in FaceForensics++'s layout, made from one photograph or from a user's clips."""
+"""The embedded sample: a small dataset in FaceForensics++'s layout, of one photograph or of clips or portraits."""
 
 from pipeline.sample.make import Summary, make_sample
 

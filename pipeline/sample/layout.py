@@ -32,12 +32,31 @@ def mask_path(method: str, target: str, donor: str) -> str:
     return f"manipulated_sequences/{method}/masks/videos/{target}_{donor}.mp4"
 
 
-def pair_up(names: Sequence[str]) -> Pairs:
-    """Pair neighbours; the last of an odd number is paired with the one before it as well."""
-    pairs = [(names[i], names[i + 1]) for i in range(0, len(names) - 1, 2)]
-    if len(names) % 2 and len(names) > 1:
-        pairs.append((names[-2], names[-1]))
-    return pairs
+def pair_up(names: Sequence[str], rounds: int = 1) -> Pairs:
+    """Pair neighbours, and in further rounds everyone with someone new, as a round-robin tournament does.
+
+    The last of an odd number is paired in the first round with the one before it as well, and one sits out each
+    further round. Rounds beyond the last one that brings a new pair add none.
+
+    Examples
+    --------
+    >>> pair_up(["a", "b", "c", "d"])
+    [('a', 'b'), ('c', 'd')]
+    >>> pair_up(["a", "b", "c", "d"], rounds=2)
+    [('a', 'b'), ('c', 'd'), ('a', 'c'), ('b', 'd')]
+    """
+    if len(names) < 2:
+        return []
+    count = len(names) + len(names) % 2  # with one nobody is paired with, where the number is odd
+    ring = [1, *range(2, count, 2), *range(count - 1, 2, -2)]  # everyone but the first, who stays while the others turn
+    places = []
+    for turn in range(min(rounds, count - 1)):
+        turned = ring[turn:] + ring[:turn]
+        places += [(0, turned[0]), *zip(turned[1 : count // 2], reversed(turned[count // 2 :]), strict=True)]
+        if len(names) % 2 and turn == 0:
+            places.append((len(names) - 2, len(names) - 1))
+    unlike = dict.fromkeys(tuple(sorted(pair)) for pair in places if max(pair) < len(names))
+    return [(names[one], names[other]) for one, other in unlike]
 
 
 def shuffled(clips: Sequence[Item], seed: int) -> list[Item]:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from pipeline.errors import ConfigError, ForgeryPrepError
 from pipeline.progress import Progress, Silent
 from pipeline.sample import layout, marker
+from pipeline.sample.camera import Filmed
 from pipeline.sample.footage import Clip, Still, survey_clip, survey_still
 from pipeline.sample.task import Drawn, Source, Task, make_target
 from pipeline.sample.traits import PEOPLE
@@ -67,6 +68,7 @@ def make_sample(
     portraits: Path | None = None,
     frames: int = FRAMES,
     people: int = PEOPLE,
+    donors: int = 1,
     run_all: RunAll = one_by_one,
     progress: Progress | None = None,
 ) -> Summary:
@@ -81,11 +83,14 @@ def make_sample(
     videos : Path, optional
         Folder of real clips to use instead of the photograph: each one with a face becomes an identity.
     portraits : Path, optional
-        Folder of still portraits that serve as donors beside the clips.
+        Folder of still portraits that serve as donors beside the clips; without clips, every portrait becomes an
+        identity, in a clip where nothing but the camera moves.
     frames : int
         Length of each drawn clip.
     people : int
         How many people are drawn, an even number up to 20.
+    donors : int
+        How many others of the split give each identity their faces, as far as there are so many.
     run_all : callable
         Maps a function over tuples of arguments and yields an `Outcome` for each, in any order.
     progress : Progress, optional
@@ -97,32 +102,33 @@ def make_sample(
     WriteError
         The folder cannot be written.
     """
-    if portraits is not None and videos is None:
-        raise ConfigError("Portraits are donors for real clips; give a folder of clips with them.")
     if not 2 <= people <= PEOPLE or people % 2:
         raise ConfigError(f"The photograph gives an even number of people from 2 to {PEOPLE}, not {people}.")
     settings = marker.settings(
-        seed, frames, people, _listed(videos, VIDEO_SUFFIXES), _listed(portraits, IMAGE_SUFFIXES)
+        seed, frames, people, donors, _listed(videos, VIDEO_SUFFIXES), _listed(portraits, IMAGE_SUFFIXES)
     )
     if (made := marker.start(root, settings)) is not None:
         return Summary(made["identities"], made["fakes"], 0, tuple(made["left_out"]))
     left_out: list[str] = []
-    if videos is None:
-        sources: dict[str, Source] = {f"{i:03d}": Drawn(i, frames, seed) for i in range(people)}
-        stills: list[Still] = []
+    stills: list[Still] = _surveyed(survey_still, _listed(portraits, IMAGE_SUFFIXES), run_all, left_out)
+    if videos is not None:
+        clips = _surveyed(survey_clip, _listed(videos, VIDEO_SUFFIXES), run_all, left_out)
+        shown: list[Source] = layout.shuffled(clips, seed)
+    elif portraits is not None:
+        shown = [Filmed(still, i, seed) for i, still in enumerate(layout.shuffled(stills, seed))]
+        stills = []
     else:
-        found = _surveyed(survey_clip, _listed(videos, VIDEO_SUFFIXES), run_all, left_out)
-        stills = _surveyed(survey_still, _listed(portraits, IMAGE_SUFFIXES), run_all, left_out)
-        sources = {f"{i:03d}": clip for i, clip in enumerate(layout.shuffled(found, seed))}
-    splits, donors = _cast(sources, stills)
-    tasks = [Task(root, name, sources[name], tuple(donors[name])) for name in sources]
+        shown = [Drawn(i, frames, seed) for i in range(people)]
+    sources = {f"{i:03d}": source for i, source in enumerate(shown)}
+    splits, cast = _cast(sources, stills, donors)
+    tasks = [Task(root, name, sources[name], tuple(cast[name])) for name in sources]
     written = _make(tasks, run_all, progress or Silent())
     for split, pairs in splits.items():
         layout.write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
-    fakes = sum(len(each) for each in donors.values()) * len(marker.METHODS)
+    fakes = sum(len(each) for each in cast.values()) * len(marker.METHODS)
     summary = Summary(len(sources), fakes, written, tuple(left_out))
-    clips = {name: source.path.name for name, source in sources.items() if isinstance(source, Clip)}
-    marker.finish(root, settings, clips, summary.identities, summary.fakes, summary.left_out)
+    named = {name: source.path.name for name, source in sources.items() if isinstance(source, Clip | Filmed)}
+    marker.finish(root, settings, named, summary.identities, summary.fakes, summary.left_out)
     return summary
 
 
@@ -138,12 +144,13 @@ def _make(tasks: list[Task], run_all: RunAll, progress: Progress) -> int:
 
 
 def _cast(
-    sources: dict[str, Source], stills: Sequence[Still]
+    sources: dict[str, Source], stills: Sequence[Still], rounds: int
 ) -> tuple[dict[str, layout.Pairs], dict[str, list[tuple[str, Source | Still]]]]:
-    """Decide who is swapped with whom: neighbours of one split, and portraits that no other split uses."""
+    """Decide who is swapped with whom: others of one split, and portraits that no other split uses."""
     if len(sources) < 2:
-        raise ConfigError(f"At least two clips with a face are needed; there {'is one' if sources else 'is none'}.")
-    splits = {split: layout.pair_up(names) for split, names in layout.divide(list(sources)).items()}
+        there = "is one" if sources else "is none"
+        raise ConfigError(f"At least two clips or portraits with a face are needed; there {there}.")
+    splits = {split: layout.pair_up(names, rounds) for split, names in layout.divide(list(sources)).items()}
     donors: dict[str, list[tuple[str, Source | Still]]] = {name: [] for name in sources}
     for pairs in splits.values():
         for one, other in pairs:

@@ -15,9 +15,13 @@ VERSION = 1  # of everything that decides the files' bytes
 METHODS = tuple(MANIPULATIONS)
 
 
-def settings(seed: int, frames: int, people: int, videos: Sequence[Path], portraits: Sequence[Path]) -> dict[str, Any]:
+def settings(
+    seed: int, frames: int, people: int, donors: int, videos: Sequence[Path], portraits: Sequence[Path]
+) -> dict[str, Any]:
     """Return what decides the files, as plain values; a user's own files by name and size."""
-    more = {"order": "random"} if videos else {"frames": frames, "people": people}
+    more: dict[str, Any] = {"order": "random"} if videos or portraits else {"frames": frames, "people": people}
+    if donors > 1:
+        more["donors"] = donors
     return {
         "version": VERSION,
         "seed": seed,

@@ -47,16 +47,16 @@ def script(number: int, frames: int, seed: int, rate: float) -> Motion:
     rng = np.random.default_rng([seed, 3, number])
     time = np.arange(frames) / rate
     return Motion(
-        yaw=_wander(rng, time, 0.13) + rng.uniform(-0.05, 0.05),
-        pitch=_wander(rng, time, 0.07),
-        roll=_wander(rng, time, 0.07),
-        shift=np.stack([_wander(rng, time, 6.0) + rng.uniform(-5, 5), _wander(rng, time, 3.5)], axis=1),
-        scale=1 + _wander(rng, time, 0.03) + rng.uniform(-0.05, 0.03),
+        yaw=wander(rng, time, 0.13) + rng.uniform(-0.05, 0.05),
+        pitch=wander(rng, time, 0.07),
+        roll=wander(rng, time, 0.07),
+        shift=np.stack([wander(rng, time, 6.0) + rng.uniform(-5, 5), wander(rng, time, 3.5)], axis=1),
+        scale=1 + wander(rng, time, 0.03) + rng.uniform(-0.05, 0.03),
         mouth=_speech(rng, time),
         lids=_blinks(rng, time),
-        brows=_wander(rng, time, 1.6),
-        gain=1 + _wander(rng, time, 0.03),
-        slope=_wander(rng, time, 6.0) + rng.uniform(-10, 10),
+        brows=wander(rng, time, 1.6),
+        gain=1 + wander(rng, time, 0.03),
+        slope=wander(rng, time, 6.0) + rng.uniform(-10, 10),
     )
 
 
@@ -100,8 +100,8 @@ def depths(points: Points) -> Curve:
     return np.asarray(depth)
 
 
-def _wander(rng: np.random.Generator, time: Curve, size: float) -> Curve:
-    """Sum three slow sines of random phase; the largest swing is about `size`."""
+def wander(rng: np.random.Generator, time: Curve, size: float) -> Curve:
+    """Sum three slow sines of random phase, at times in seconds; the largest swing is about `size`."""
     rates, phases = rng.uniform(0.15, 0.9, 3), rng.uniform(0, 2 * np.pi, 3)
     shares = rng.uniform(0.3, 1.0, 3) / np.array([1.0, 1.5, 2.5])
     waves = np.sin(2 * np.pi * rates * time[:, None] + phases)

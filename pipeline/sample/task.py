@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.encode import write_video
 from pipeline.sample.actor import RATE, Performance, perform, track
+from pipeline.sample.camera import Filmed, film
 from pipeline.sample.footage import Clip, Still, load_clip, load_still
 from pipeline.sample.forgery import Donor, Shot, settle, shoot
 from pipeline.sample.geometry import Points
@@ -27,7 +28,7 @@ class Drawn:
     seed: int
 
 
-Source = Drawn | Clip
+Source = Drawn | Clip | Filmed
 
 
 @dataclass(frozen=True)
@@ -87,13 +88,15 @@ def _forge(
 def _performance(source: Source) -> Performance:
     if isinstance(source, Clip):
         return load_clip(source)
+    if isinstance(source, Filmed):
+        return film(source)
     return perform(source.number, source.frames, source.seed)
 
 
 def _donor(source: Source | Still) -> Donor:
     """Take the donor's picture from the frame in which it is most itself."""
-    if isinstance(source, Still):
-        image, points = load_still(source)
+    if isinstance(source, Still | Filmed):
+        image, points = load_still(source.still if isinstance(source, Filmed) else source)
         return Donor(image, points, points[None])
     if isinstance(source, Drawn):
         points = track(source.number, source.frames, source.seed)
@@ -115,7 +118,7 @@ def _best_frame(points: Points) -> int:
     return int(np.argmin(np.where(opening >= np.median(opening), unlike, np.inf)))
 
 
-def _picture(source: Source, frame: int) -> NDArray[np.uint8]:
+def _picture(source: Drawn | Clip, frame: int) -> NDArray[np.uint8]:
     if isinstance(source, Clip):
         return np.asarray(load_clip(source, [frame]).frames[0])
     return np.asarray(perform(source.number, source.frames, source.seed, [frame]).frames[0])

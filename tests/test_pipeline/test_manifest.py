@@ -14,7 +14,7 @@ from pipeline.manifest.records import Findings
 from pipeline.manifest.schema import validate
 
 ROOT = Path(__file__).parents[2]
-RECIPES = ("default", "few-people", "wavelet", "grnet", "locate", "anticompression", "bigarts")
+RECIPES = ("default", "few-people", "portraits", "wavelet", "grnet", "locate", "anticompression", "bigarts")
 NAMES = {"ffpp", "dfd", "celebdf", "celebdfv1", "dfdc", "dfdcp", "uadfv", "dftimit", "wilddeepfake", "hff", "pairs"}
 
 
@@ -63,6 +63,13 @@ def test_few_people_differs_from_default_in_its_frames_alone() -> None:
     more = replace(default.sampling.real, train=few.sampling.real.train)
     assert more.train > default.sampling.real.train
     assert few == replace(default, name="few-people", sampling=replace(default.sampling, real=more))
+
+
+def test_portraits_differs_from_default_in_its_frames_alone() -> None:
+    portraits, default = load_recipe("portraits"), load_recipe("default", load_manifest("sample")["sampling"])
+    assert portraits.sampling.real == portraits.sampling.fake
+    assert portraits.sampling.real.train < default.sampling.real.train
+    assert portraits == replace(default, name="portraits", sampling=portraits.sampling)
 
 
 def test_wrong_manifest_lists_every_problem(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 import contextlib
 import hashlib
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.config import Cropping, Labelling
 from pipeline.crops import crop, crop_mask, enlarge
@@ -199,7 +202,7 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"people": 3}, {"people": 22}, {"portraits": Path("x")}, {"videos": Path("nowhere")}]
+    "wrong", [{"people": 3}, {"people": 22}, {"portraits": Path("nowhere")}, {"videos": Path("nowhere")}]
 )
 def test_wrong_options_are_refused_before_anything_is_written(tmp_path, wrong):
     with pytest.raises(ConfigError):
@@ -216,3 +219,18 @@ def test_splits_share_no_identity(count):
         assert {name for pair in pair_up(each) for name in pair} == set(each)
     if count >= 6:
         assert all(splits.values())
+
+
+@given(count=st.integers(2, 15), rounds=st.integers(1, 15))
+def test_every_round_pairs_everyone_with_someone_new(count, rounds):
+    pairs = pair_up([f"{i:02d}" for i in range(count)], rounds)
+    assert pairs[: count // 2] == [(f"{i:02d}", f"{i + 1:02d}") for i in range(0, count - 1, 2)]
+    assert len(set(map(frozenset, pairs))) == len(pairs)
+    partners = Counter(name for pair in pairs for name in pair)
+    assert len(partners) == count
+    if rounds >= count:
+        assert len(pairs) == count * (count - 1) // 2
+    elif count % 2 == 0:
+        assert set(partners.values()) == {min(rounds, count - 1)}
+    else:  # one sits out each round but the first
+        assert all(rounds - 1 <= number <= rounds + 1 for number in partners.values())

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 
@@ -9,7 +10,8 @@ from pipeline.encode import write_video
 from pipeline.errors import ConfigError
 from pipeline.sample import make_sample
 from pipeline.sample.actor import perform, track
-from pipeline.sample.footage import LONG_SIDE, Clip, Still, survey_clip, survey_still
+from pipeline.sample.camera import Filmed, film
+from pipeline.sample.footage import LONG_SIDE, Clip, Still, load_still, survey_clip, survey_still
 from pipeline.sample.layout import shuffled
 
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -63,6 +65,47 @@ def test_own_clips_become_a_dataset(clips, tmp_path):
         assert changed[mask == 255].mean() > 0.9
         assert (mask == 255).any(axis=(1, 2)).all()
     assert make_sample(root, videos=clips).written == 0
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory):
+    """Four small portraits, and a picture without a face."""
+    folder = tmp_path_factory.mktemp("portraits")
+    for number in range(4):
+        picture = cv2.resize(perform(number, 1, 3).frames[0], (160, 160), interpolation=cv2.INTER_AREA)
+        cv2.imwrite(str(folder / f"{number}.png"), picture[..., ::-1])
+    cv2.imwrite(str(folder / "wall.png"), np.full((160, 160, 3), 120, np.uint8))
+    return folder
+
+
+def test_portraits_become_clips(portraits):
+    still = survey_still(portraits / "2.png")
+    clip, same, other = film(Filmed(still, 0, 1)), film(Filmed(still, 0, 1), [3, 7]), film(Filmed(still, 1, 1))
+    assert np.array_equal(clip.frames[[3, 7]], same.frames)
+    assert np.array_equal(clip.landmarks[[3, 7]], same.landmarks)
+    assert not np.array_equal(clip.frames, other.frames)
+    picture, points = load_still(still)
+    for place in (0, 10, 20):
+        back = cv2.estimateAffine2D(clip.landmarks[place], points)[0]
+        assert np.allclose(clip.landmarks[place] @ back[:, :2].T + back[:, 2], points, atol=1e-6)  # moved as one
+        upright = cv2.warpAffine(clip.frames[place], back, picture.shape[1::-1])
+        inside = np.s_[30:-30, 30:-30]
+        assert np.abs(upright[inside].astype(float) - picture[inside]).mean() < 6  # grey levels: light and noise
+
+
+def test_portraits_alone_become_a_dataset(portraits, tmp_path):
+    root = tmp_path / "people"
+    summary = make_sample(root, portraits=portraits, donors=2)
+    assert summary.identities == 4
+    assert [sentence.split()[0] for sentence in summary.left_out] == ["wall.png"]
+    pairs = json.loads((root / "splits" / "train.json").read_text())
+    assert len(pairs) == 4
+    assert summary.fakes == 4 * 2 * 4  # methods, both ways of a pair, pairs
+    fakes = {path.stem for path in (root / "manipulated_sequences/Warp/c23/videos").iterdir()}
+    assert fakes == {f"{a}_{b}" for one in pairs for a, b in (one, one[::-1])}
+    assert make_sample(root, portraits=portraits, donors=2).written == 0
+    with pytest.raises(ConfigError, match="donors"):
+        make_sample(root, portraits=portraits)
 
 
 def test_clips_come_in_an_order_of_the_seed_alone():

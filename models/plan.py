@@ -102,7 +102,7 @@ def balanced(balance: str, pairs: bool) -> Epoch:
     """Return the epoch of a choice of `balance`; raises ConfigError for pairs among rows that come as they are."""
     epoch = BALANCES[balance]
     if pairs and not epoch.mix:
-        raise ConfigError(f"pairs=on needs balance=even: with balance={balance} rows come as the store has them.")
+        raise ConfigError(f"pairs=on needs --set balance=even: with balance={balance} rows come as they are.")
     return replace(epoch, pairs=pairs)
 
 

@@ -119,6 +119,11 @@ def make_sample(
         stills = []
     else:
         shown = [Drawn(i, frames, seed) for i in range(people)]
+    if len(shown) < 2:
+        marker.release(root)
+        there = "is one" if shown else "is none"
+        reasons = " ".join(["", *left_out])
+        raise ConfigError(f"At least two clips or portraits with a face are needed; there {there}.{reasons}")
     sources = {f"{i:03d}": source for i, source in enumerate(shown)}
     splits, cast = _cast(sources, stills, donors)
     tasks = [Task(root, name, sources[name], tuple(cast[name])) for name in sources]
@@ -147,9 +152,6 @@ def _cast(
     sources: dict[str, Source], stills: Sequence[Still], rounds: int
 ) -> tuple[dict[str, layout.Pairs], dict[str, list[tuple[str, Source | Still]]]]:
     """Decide who is swapped with whom: others of one split, and portraits that no other split uses."""
-    if len(sources) < 2:
-        there = "is one" if sources else "is none"
-        raise ConfigError(f"At least two clips or portraits with a face are needed; there {there}.")
     splits = {split: layout.pair_up(names, rounds) for split, names in layout.divide(list(sources)).items()}
     donors: dict[str, list[tuple[str, Source | Still]]] = {name: [] for name in sources}
     for pairs in splits.values():

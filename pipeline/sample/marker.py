@@ -61,6 +61,13 @@ def start(root: Path, wanted: dict[str, Any]) -> dict[str, Any] | None:
     return None
 
 
+def release(root: Path) -> None:
+    """Give up a claimed folder, and remove it where nothing was made in it."""
+    (root / NAME).unlink()
+    if not any(root.iterdir()):
+        root.rmdir()
+
+
 def finish(
     root: Path, made: dict[str, Any], clips: Mapping[str, str], identities: int, fakes: int, left_out: Sequence[str]
 ) -> None:

@@ -89,7 +89,7 @@ def test_pairs_are_a_choice(detector):
 
 def test_pairs_need_batches_that_are_mixed():
     wavelet = DETECTORS["wavelet"]
-    with pytest.raises(ConfigError, match="pairs=on needs balance=even"):
+    with pytest.raises(ConfigError, match="pairs=on needs --set balance=even"):
         wavelet.plan(wavelet.settings(pairs=True, balance="stored"))
 
 

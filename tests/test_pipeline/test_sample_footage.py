@@ -120,8 +120,10 @@ def test_one_face_is_not_enough(clips, tmp_path):
     folder = tmp_path / "few"
     folder.mkdir()
     (folder / "b.mp4").write_bytes((clips / "b.mp4").read_bytes())
-    with pytest.raises(ConfigError, match="two clips"):
+    (folder / "text.mp4").write_text("not a video")
+    with pytest.raises(ConfigError, match=r"two clips .* there is one\. .*text\.mp4"):
         make_sample(tmp_path / "own", videos=folder)
+    assert not (tmp_path / "own").exists()  # free for another try
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="no real clips beside the project (../shared/data)")

@@ -44,7 +44,7 @@ def test_a_preset_gives_way_wherever_it_stands():
         ("batch=1.5", "batch must be a whole number"),
         ("batch=0", "batch is 0; it must be at least 1"),
         ("lr=nan", "lr is nan; it must be at least 0"),
-        ("augment=maybe", "augment is maybe; it must be one of paper, strong, off"),
+        ("augment=maybe", "augment is maybe; it must be one of paper, strong, heavy, off"),
         ("sharp=maybe", "sharp must be on or off"),
         ("metric=f1", "metric is f1; it must be one of accuracy, auc"),
         ("preset=other", "no preset other; known are row"),

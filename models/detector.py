@@ -112,6 +112,9 @@ class Network(nn.Module, ABC):
         """Return the probability of manipulation of every pixel, (B, 1, size, size), or None without such a map."""
         return None
 
+    def begin(self, phase: Phase) -> None:
+        """Change weights before the first step of a phase; a second time at once must change nothing more."""
+
     def start(self, phase: Phase) -> None:
         """Make ready for a phase of training: what it trains requires gradients, and nothing else does."""
 

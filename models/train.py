@@ -80,6 +80,8 @@ def train(job: Job, progress: Progress | None = None) -> State:
 def _all_phases(run: Run, earlier: Checkpoint | None) -> None:
     while not run.state.done and not _stopping(run):
         state = run.state
+        if state.phase_step == 0:
+            run.network.begin(run.phase)
         run.trainer = step.Trainer(
             run.network, run.phase, run.fabric, state.micro or run.job.micro or KEY, _frozen(run)
         )

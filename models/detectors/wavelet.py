@@ -31,10 +31,12 @@ class WaveletSettings(Settings):
     batch: int = setting(128, low=1)
     epochs: int = setting(16, low=1)  # ours; the paper's last drop is at 15
     lr: float = setting(0.01, low=0.0)
+    optimiser: str = setting("sgd", choices=("sgd", "adam"))  # adam, ours: for short training from random weights
     drops: tuple[int, ...] = setting((10, 13, 15), low=1)  # epochs at which lr is divided by 10 and the best reloaded
     metric: str = setting("accuracy", choices=METRICS)  # cross-method: auc, over all methods
     backbone: str = setting("hrnet_w18", choices=("hrnet_w18", "hrnet_w32"))
     branches: int = setting(2, choices=(1, 2))  # 1: classification alone
+    twin: bool = setting(False)  # ours, in place of ImageNet weights: branch 2 begins as a copy of a trained branch 1
     wavelet: bool = setting(True)  # off: RGB stem alone
     fusion: str = setting("bilinear", choices=("bilinear", "sum"))  # of the two branches
     stem_fuse: str = setting("attention", choices=("attention", "sum"))  # of the two stems; figure 2 says sum
@@ -53,6 +55,8 @@ class WaveletSettings(Settings):
             raise ConfigError(f"size is {self.size}; HRNet takes multiples of 32.")
         if self.branches == 1 and self.score == "pixels":
             raise ConfigError("score=pixels needs branches=2: one branch alone draws no pixels.")
+        if self.branches == 1 and self.twin:
+            raise ConfigError("twin=on needs branches=2: there is no branch 1 to copy.")
 
 
 def plan(settings: WaveletSettings) -> Plan:
@@ -74,7 +78,7 @@ def plan(settings: WaveletSettings) -> Plan:
         Augmentation("noise", 0.2, 0.0, 10 / 255),
     )
     decay = Drops(settings.drops, 0.1)
-    step = Step("main", settings.lr, decay, optimiser="sgd", momentum=0.9, weight_decay=1e-4)
+    step = Step("main", settings.lr, decay, optimiser=settings.optimiser, momentum=0.9, weight_decay=1e-4)
     truth = (settings.truth,) if settings.branches == 2 else ()
     return Plan(
         arrays=("image", "label", *truth),
@@ -193,6 +197,11 @@ class WaveletNetwork(Network):
             self.merge = conv_bn_relu(width, width, kernel=1, bias=True)
             self.segment = nn.Conv2d(width, 1, 1)
             self.join = (Bilinear if settings.fusion == "bilinear" else Sum)(width, 2048)
+
+    def begin(self, phase: Phase) -> None:
+        """With `twin`, copy branch 1 into branch 2, all but the classification head that it has not."""
+        if self.settings.twin:
+            self.classifier.load_state_dict(self.segmenter.state_dict(), strict=False)
 
     def forward(self, batch: Batch) -> Outputs:
         """Run on images of 224 pixels (or another multiple of 32: every grid scales with it).

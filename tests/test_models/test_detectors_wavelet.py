@@ -72,7 +72,9 @@ def test_score_from_pixels(make_batch):
     assert network.score(outputs).tolist() == [0.25, 0.25]
 
 
-@pytest.mark.parametrize("pairs", [["size=100"], ["branches=1", "score=pixels"], ["backbone=hrnet_w64"]])
+@pytest.mark.parametrize(
+    "pairs", [["size=100"], ["branches=1", "score=pixels"], ["branches=1", "twin=on"], ["backbone=hrnet_w64"]]
+)
 def test_contradictions_are_refused(pairs):
     with pytest.raises(ConfigError):
         DETECTOR.parse(pairs)
@@ -85,6 +87,28 @@ def test_paper_values():
     assert [step.lr * step.decay(epoch) for epoch in (0, 9, 10, 13, 15)] == pytest.approx(
         [1e-2, 1e-2, 1e-3, 1e-4, 1e-5]
     )
+
+
+@pytest.mark.parametrize("twin", ["on", "off"])
+def test_the_second_branch_begins_as_a_copy_of_the_first(twin):
+    settings = DETECTOR.parse([f"twin={twin}"])
+    (phase,) = DETECTOR.plan(settings).phases
+    network = DETECTOR.build(settings, False)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    network.begin(phase)
+    after, copied = network.state_dict(), 0
+    for name, value in after.items():
+        of_first = name.replace("classifier.", "segmenter.", 1)
+        alike = twin == "on" and name.startswith("classifier.") and of_first in before
+        assert torch.equal(value, before[of_first if alike else name])
+        copied += alike and not torch.equal(value, before[name])
+    assert (copied > 300) == (twin == "on")
+
+
+def test_optimisers():
+    (step,) = DETECTOR.plan(DETECTOR.parse(["optimiser=adam", "lr=3e-4"])).phases[0].steps
+    assert (step.optimiser, step.lr, step.weight_decay) == ("adam", 3e-4, 1e-4)
+    assert DETECTOR.plan(DETECTOR.settings()).phases[0].steps[0].optimiser == "sgd"
 
 
 def test_rows_come_as_stored_unless_balance_is_asked_for():

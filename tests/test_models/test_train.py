@@ -103,7 +103,12 @@ def test_a_fake_is_augmented_as_the_real_beside_it(tmp_path, monkeypatch, pairs)
 
 
 @pytest.mark.parametrize(
-    ("name", "pairs"), [("grnet", ("size=32",)), ("bigarts", ("size=64", "validate_every=2", "blends=live"))]
+    ("name", "pairs"),
+    [
+        ("grnet", ("size=32",)),
+        ("wavelet", ("size=64", "lr=0.1", "twin=on")),
+        ("bigarts", ("size=64", "validate_every=2", "blends=live")),
+    ],
 )
 def test_detectors_resume_exactly(tmp_path, name, pairs):
     location = make_store(tmp_path / "few.zarr", size=32, frames=1, compressions=("c23",))

@@ -243,7 +243,8 @@ def _nothing(readers: Sequence[Reader], choice: Choice) -> str:
             for name in ("split", "compression", "method")
         }
         held.append(f"{reader.location} has {_listed(present)}")
-    return f"There is no row of {' and '.join(wanted) or 'any kind'}. {'. '.join(held)}."
+    there = f"There is no row of {' and '.join(wanted) or 'any kind'}. {'. '.join(held)}."
+    return f"{there} Ask for what there is, or add a --store that has the rest."
 
 
 def _listed(present: Mapping[str, Sequence[str]]) -> str:

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any
 
 import dask
@@ -154,15 +155,39 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
             except OSError as error:
                 raise ForgeryPrepError(f"No Dask scheduler answers at {scheduler}: {error}.") from error
         else:
-            local = LocalCluster(
-                n_workers=workers,
-                threads_per_worker=1,
-                dashboard_address="127.0.0.1:0",  # any free port: another run may have the usual one
-                silence_logs=logging.CRITICAL,
-            )
-            client = stack.enter_context(Client(stack.enter_context(local)))
-        client.register_plugin(SingleThread(deaf=not scheduler))
+            with _interrupts_put_off():
+                local = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    dashboard_address="127.0.0.1:0",  # any free port: another run may have the usual one
+                    silence_logs=logging.CRITICAL,
+                )
+                client = stack.enter_context(Client(stack.enter_context(local)))
+        client.register_plugin(SingleThread())
         yield Workers(client, local)
+
+
+@contextlib.contextmanager
+def _interrupts_put_off() -> Iterator[None]:
+    """Hear Ctrl-C only once the processes run; whatever starts meanwhile is deaf to it for good.
+
+    A terminal sends it to every process, but the first one tells the others to stop; and Dask cannot stop processes
+    that are still starting without a page of errors.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    caught: list[int] = []
+    usual = signal.signal(signal.SIGINT, lambda number, frame: caught.append(number))  # another thread may be hit
+    resource_tracker.ensure_running()  # started by the first process, it would unblock the signal
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # threads and processes inherit it
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        signal.signal(signal.SIGINT, usual)
+    if caught:
+        signal.raise_signal(signal.SIGINT)
 
 
 def _outcome(future: Future, number: int) -> Outcome:
@@ -177,13 +202,8 @@ class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no ty
 
     name = "single-thread"
 
-    def __init__(self, deaf: bool) -> None:
-        self.deaf = deaf  # to Ctrl-C: a terminal sends it to every process, and the first one tells the others to stop
-
     def setup(self, worker: object) -> None:
         """Keep libraries from starting threads of their own: there is one process a core."""
         import cv2
 
         cv2.setNumThreads(1)
-        if self.deaf and threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, signal.SIG_IGN)

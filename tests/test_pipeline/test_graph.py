@@ -1,5 +1,11 @@
 """The map over processes: every outcome once, whatever becomes of the processes."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 import tasks
 
@@ -59,6 +65,29 @@ def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
     outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 1) for n in range(4)], deadline=20)}
     assert "longer than 20 seconds" in outcomes[1].failure
     assert [outcomes[n].value for n in (0, 2, 3)] == [0, 2, 3]
+
+
+STARTING = """
+from pipeline.graph import cluster
+print("starting", flush=True)
+with cluster(2):
+    print("started", flush=True)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
+def test_ctrl_c_while_processes_start_waits_for_them(seconds):
+    command = [sys.executable, "-c", STARTING]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout.readline() == "starting\n"
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process
+        said, errors = run.communicate(timeout=120)
+    assert said == ""
+    assert errors.count("Traceback") == 1, "the first process alone hears it"
+    assert errors.endswith("KeyboardInterrupt\n")
 
 
 def test_a_scheduler_that_does_not_answer_is_a_sentence():

@@ -52,6 +52,11 @@ def threads() -> tuple[int, str]:
     return cv2.getNumThreads(), os.environ["OMP_NUM_THREADS"]
 
 
+def deaf() -> bool:
+    """Tell whether this process has Ctrl-C blocked."""
+    return signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
 def hold(location: str, ready: Event) -> None:
     """Hold a store's lock until killed."""
     with alone(location):

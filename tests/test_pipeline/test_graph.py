@@ -67,15 +67,23 @@ def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
     assert [outcomes[n].value for n in (0, 2, 3)] == [0, 2, 3]
 
 
+def test_processes_are_deaf_to_ctrl_c_also_those_started_later(crew, tmp_path):
+    assert values(crew, tasks.deaf, [()] * 4) == dict.fromkeys(range(4), True)
+    values(crew, tasks.die_once, [(0, 0, tmp_path / "mark")])
+    assert values(crew, tasks.deaf, [()] * 4) == dict.fromkeys(range(4), True)
+
+
 STARTING = """
+import time
 from pipeline.graph import cluster
 print("starting", flush=True)
 with cluster(2):
     print("started", flush=True)
+    time.sleep(60)
 """
 
 
-@pytest.mark.parametrize("seconds", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])  # it takes more than a second
 def test_ctrl_c_while_processes_start_waits_for_them(seconds):
     command = [sys.executable, "-c", STARTING]
     with subprocess.Popen(

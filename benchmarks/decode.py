@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from pipeline import frames
 from pipeline.config import Sampling
+from pipeline.video import frames
 
 ROUNDS = 5
 COUNTS = (32, 100, 270)

@@ -18,10 +18,10 @@ import torch
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
-from pipeline import frames
 from pipeline.config import Detection
 from pipeline.faces import detect
 from pipeline.faces.tracks import follow, overlaps
+from pipeline.video import frames
 
 ROUNDS = 3
 STEP, COUNT = 5, 24

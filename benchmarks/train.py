@@ -21,14 +21,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from models import augment, batch, devices, order
-from models.data import THREADS, Loaded, Loading, ahead
-from models.detector import Detector
+from models.data import augment, collate, sampler
+from models.data.loader import THREADS, Loaded, Loading, ahead
+from models.data.row_table import Choice, Table, choose
+from models.data.store_reader import Reader, open_store
 from models.detectors import DETECTORS
-from models.job import Job, prepare
-from models.reader import Reader, open_store
-from models.rows import Choice, Table, choose
-from models.step import Trainer
+from models.detectors.base import Detector
+from models.runtime import devices
+from models.training.optimisation import Trainer
+from models.training.setup import Job, prepare
 from pipeline.errors import ForgeryPrepError
 
 ROUNDS = 5
@@ -120,7 +121,7 @@ def against_nothing(job: Job) -> None:
     plan = prepared.plan
     network = devices.settle(fabric, job.detector.build(job.settings, False))
     trainer = Trainer(network, plan.phases[-1], fabric, EVERY)
-    epochs = (order.batches(prepared.train, plan.epoch, plan.batch, [epoch]) for epoch in itertools.count())
+    epochs = (sampler.batches(prepared.train, plan.epoch, plan.batch, [epoch]) for epoch in itertools.count())
     rows = itertools.chain.from_iterable(epochs)
 
     def load(some: np.ndarray) -> Loaded:
@@ -128,7 +129,7 @@ def against_nothing(job: Job) -> None:
 
     def take(batches: Iterator[Loaded]) -> None:
         for number, loaded in enumerate(batches):
-            ready = batch.to_device(loaded, plan.size, fabric.device)
+            ready = collate.to_device(loaded, plan.size, fabric.device)
             draws = augment.draw(plan.augmentations, len(loaded), [number])
             trainer.take(augment.augment(ready, plan.augmentations, draws))
         if fabric.device.type == "cuda":

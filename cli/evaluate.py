@@ -41,9 +41,9 @@ def evaluate(
     as_json: options.AsJson = False,
 ) -> None:  # fmt: skip
     """Judge a detector by frames, videos and maps, for each store, compression and method."""
-    from models import report, sheets
-    from models.evaluate import Request
-    from models.evaluate import evaluate as judge
+    from models.evaluation import report, visualise
+    from models.evaluation.evaluate import Request
+    from models.evaluation.evaluate import evaluate as judge
 
     request = Request(
         stores_of(store), checkpoint, split, compression, frames, tuple(perturb or ()), tuple(partial or ()), device,
@@ -53,8 +53,8 @@ def evaluate(
     folder = out_dir or checkpoint.parent / "eval"
     files = report.write(found, folder)
     if sheet:
-        files.append(folder / sheets.SHEET)
-        sheets.draw(found, files[-1])
+        files.append(folder / visualise.SHEET)
+        visualise.draw(found, files[-1])
     if as_json:
         out.print(json.dumps(found.result), markup=False)
     else:

@@ -26,8 +26,8 @@ def predict(
     as_json: options.AsJson = False,
 ) -> None:
     """Say how likely each file is forged: the mean over its frames of its most suspicious face."""
-    from models import predict as judging
-    from models.log import write_json
+    from models.evaluation import predict as judging
+    from models.runtime.log import write_json
 
     judge = judging.load(checkpoint, device, precision)
     verdicts = judging.predict(judge, files, frames, out_dir, Bars())

@@ -44,8 +44,8 @@ def sample(
     workers: options.Workers = options.CORES,
 ) -> None:
     """Make the sample dataset, in FaceForensics++'s layout, or one from clips of your own."""
-    from pipeline.graph import cluster
     from pipeline.sample import make_sample
+    from pipeline.stages.cluster import cluster
 
     with cluster(workers) as crew:
         made = make_sample(
@@ -72,9 +72,9 @@ def run(
     max_rejects: MaxRejects = 0.25,
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
-    from pipeline import info
-    from pipeline.run import Job, outlook
-    from pipeline.run import run as make
+    from pipeline.inspect import info
+    from pipeline.stages.run import Job, outlook
+    from pipeline.stages.run import run as make
 
     about = options.manifest_of(dataset, manifest)
     settings = options.recipe_of(recipe, about)
@@ -107,7 +107,7 @@ def labels(
     scheduler: options.Scheduler = None,
 ) -> None:
     """Compute label kinds again from the stored crops, which stay as they are."""
-    from pipeline.finish import relabel
+    from pipeline.stages.finalize import relabel
 
     location = options.store_of(store, dataset or options.SAMPLE)
     relabel(
@@ -132,7 +132,7 @@ def blend(
     scheduler: options.Scheduler = None,
 ) -> None:
     """Make the BiG-Arts blends again from the stored crops."""
-    from pipeline.finish import reblend
+    from pipeline.stages.finalize import reblend
 
     location = options.store_of(store, dataset or options.SAMPLE)
     reblend(
@@ -148,7 +148,7 @@ def verify(
     as_json: options.AsJson = False,
 ) -> None:
     """Read a whole store again and say what is wrong and where."""
-    from pipeline.verify import verify as check
+    from pipeline.inspect.verify import verify as check
 
     location = options.store_of(store, dataset or options.SAMPLE)
     findings = check(location, workers=workers, progress=Bars())
@@ -165,7 +165,7 @@ def verify(
 @app.command()
 def info(dataset: options.DatasetName = None, store: options.Store = None, as_json: options.AsJson = False) -> None:
     """Say what is in a store, in one screen."""
-    from pipeline import info as about
+    from pipeline.inspect import info as about
 
     summary = about.summary(options.store_of(store, dataset or options.SAMPLE))
     out.print(json.dumps(summary.to_dict()) if as_json else about.screen(summary), markup=False)
@@ -179,7 +179,7 @@ def report(
     seed: Annotated[int, typer.Option(min=0, help="Which faces are drawn.")] = 0,
 ) -> None:
     """Draw faces of a store with all their labels and blends: the picture to look at before training."""
-    from pipeline.report import draw
+    from pipeline.inspect.report import draw
 
     draw(options.store_of(store, dataset or options.SAMPLE), sheet, seed)
     out.print(f"Wrote {sheet}.", markup=False)

@@ -67,15 +67,15 @@ def train(
 ) -> None:
     """Train a published detector from stores alone; the best epoch is chosen by validation, never by test."""
     from models.detectors import DETECTORS, find
-    from models.job import BEST, Job
-    from models.log import command
+    from models.runtime.log import command
+    from models.training.setup import BEST, Job
 
     chosen = list(DETECTORS.values()) if detector == ALL else [find(detector)]
     if settings:
         for each in chosen:
             _describe(each)
         return
-    from models.train import train as run
+    from models.training.loop import train as run
 
     common = {"epochs": epochs, "batch": batch_size}
     pairs = [*(set_ or []), *(f"{key}={value}" for key, value in common.items() if value is not None)]
@@ -114,8 +114,8 @@ def _progress() -> Bars | None:
 
 
 def _describe(detector: object) -> None:
-    from models.detector import Detector
-    from models.settings import describe
+    from models.detectors.base import Detector
+    from models.detectors.settings import describe
 
     assert isinstance(detector, Detector)
     out.print(f"{detector.name}: {detector.paper}", markup=False)

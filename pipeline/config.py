@@ -13,6 +13,7 @@ from pipeline.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = ROOT / "manifests" / "recipes"
+SPLITS = ("train", "val", "test")
 
 Settings = TypeVar("Settings")
 

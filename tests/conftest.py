@@ -14,8 +14,8 @@ import pytest
 import cli.prep
 from pipeline.config import Recipe, load_recipe
 from pipeline.manifest import load_manifest, scan
-from pipeline.run import Job, run
 from pipeline.sample import make_sample
+from pipeline.stages.run import Job, run
 
 SUPPORT = Path(__file__).parent / "support"
 SPLITS = {"train": [["000", "001"]], "val": [], "test": [["002", "003"]]}

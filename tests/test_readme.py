@@ -1,9 +1,9 @@
 from pathlib import Path
 
 import pytest
+from label_table import label_table
 
 from pipeline.config import RECIPES
-from pipeline.glossary import label_table
 from pipeline.manifest import known_datasets
 
 ROOT = Path(__file__).resolve().parent.parent

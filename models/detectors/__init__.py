@@ -1,9 +1,9 @@
-"""The detectors: one file each, one entry here. What a detector is stands in `models.detector`."""
+"""The detectors: one file each, one entry here. What a detector is stands in `models.detectors.base`."""
 
 from collections.abc import Mapping
 
-from models.detector import Detector
 from models.detectors import anticompression, bigarts, grnet, locate, wavelet
+from models.detectors.base import Detector
 from pipeline.errors import ConfigError
 
 DETECTORS: Mapping[str, Detector] = {

@@ -12,11 +12,11 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.backbones import HALF, Normalise, xception
-from models.detector import Batch, Detector, Network, Outputs
-from models.losses import EPSILON, class_loss, full_precision, mean_known, pixel_l1, shrink
-from models.plan import Augmentation, Epoch, Phase, Plan, Step, augmentations
-from models.settings import METRICS, Preset, Settings
+from models.detectors.base import Batch, Detector, Network, Outputs
+from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.spec import Augmentation, Epoch, Phase, Plan, Step, augmentations
+from models.nn.backbones import HALF, Normalise, xception
+from models.nn.losses import EPSILON, class_loss, full_precision, mean_known, pixel_l1, shrink
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 

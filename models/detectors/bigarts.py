@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 
-from models.backbones import Normalise, conv_bn_relu, resnet18
-from models.detector import SOURCES, Batch, Detector, Network, Outputs
-from models.losses import class_loss, known_rows, pixel_bce
-from models.plan import Augmentation, Cosine, Epoch, Phase, Plan, Step, augmentations
-from models.settings import METRICS, Preset, Settings
+from models.detectors.base import SOURCES, Batch, Detector, Network, Outputs
+from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.spec import Augmentation, Cosine, Epoch, Phase, Plan, Step, augmentations
+from models.nn.backbones import Normalise, conv_bn_relu, resnet18
+from models.nn.losses import class_loss, known_rows, pixel_bce
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 

@@ -12,12 +12,12 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from models.backbones import Normalise, resnet18
-from models.detector import Batch, Detector, Network, Outputs
-from models.losses import class_loss, full_precision
-from models.plan import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations, balanced
-from models.residuals import RESIDUALS, Residual
-from models.settings import METRICS, Preset, Settings
+from models.detectors.base import Batch, Detector, Network, Outputs
+from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.spec import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations, balanced
+from models.nn.backbones import Normalise, resnet18
+from models.nn.losses import class_loss, full_precision
+from models.nn.residuals import RESIDUALS, Residual
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 

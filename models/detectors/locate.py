@@ -14,11 +14,11 @@ import torch.nn.functional as F
 from timm.models.xception import Block
 from torch import Tensor, nn
 
-from models.backbones import HALF, Normalise, xception
-from models.detector import Batch, Detector, Network, Outputs
-from models.losses import class_loss, pixel_bce, pixel_l1, shrink
-from models.plan import Augmentation, Epoch, Phase, Plan, Step, augmentations
-from models.settings import Preset, Settings
+from models.detectors.base import Batch, Detector, Network, Outputs
+from models.detectors.settings import Preset, Settings
+from models.detectors.spec import Augmentation, Epoch, Phase, Plan, Step, augmentations
+from models.nn.backbones import HALF, Normalise, xception
+from models.nn.losses import class_loss, pixel_bce, pixel_l1, shrink
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 

@@ -13,12 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from models.backbones import HRNet, Normalise, conv_bn_relu
-from models.detector import Batch, Detector, Network, Outputs
-from models.filters import BANDS, BASES, StationaryWavelet
-from models.losses import class_loss, full_precision, pixel_bce
-from models.plan import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations, balanced
-from models.settings import METRICS, Preset, Settings
+from models.detectors.base import Batch, Detector, Network, Outputs
+from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.spec import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations, balanced
+from models.nn.backbones import HRNet, Normalise, conv_bn_relu
+from models.nn.filters import BANDS, BASES, StationaryWavelet
+from models.nn.losses import class_loss, full_precision, pixel_bce
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 

@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline import frames, index, sampling, stages
 from pipeline.config import Counts, Recipe
+from pipeline.crop import groups
 from pipeline.errors import DecodeError, ForgeryPrepError
 from pipeline.manifest import REAL, Dataset, Video
 from pipeline.progress import Advance, Silent
-from pipeline.run import Job, run
+from pipeline.stages import shards
+from pipeline.stages.run import Job, run
 from pipeline.store import open_group, read_columns
+from pipeline.video import frames, sampling
 
 FEW, MORE = 2, 12  # frames of a video in the two runs
 LOOKED_AT = 8  # videos whose lengths stand for all
@@ -99,7 +101,7 @@ class _Stopwatch(Silent):
         """Time one stage."""
         start = time.perf_counter()
         yield lambda steps, remark: None
-        if title != stages.FACES:
+        if title != shards.FACES:
             self.seconds += time.perf_counter() - start
 
 
@@ -156,7 +158,7 @@ def _faces(dataset: Dataset, recipe: Recipe, folder: Path) -> float:
     seconds = 0.0
     for attempt in ("loads the detector", "is timed"):
         start = time.process_time()
-        for group in index.groups(dataset):
-            index.index_group(group, dataset.root, recipe, dataset.cropped, folder / attempt)
+        for group in groups.groups(dataset):
+            groups.index_group(group, dataset.root, recipe, dataset.cropped, folder / attempt)
         seconds = time.process_time() - start
     return seconds

@@ -5,11 +5,11 @@ from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
-from pipeline import archives, frames
 from pipeline.errors import DecodeError
 from pipeline.manifest import Dataset
 from pipeline.manifest.folder import VIDEO_SUFFIXES
 from pipeline.manifest.leaks import some
+from pipeline.video import archives, frames
 
 
 def empty(root: Path, paths: Iterable[str]) -> list[str]:

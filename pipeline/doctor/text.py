@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
+from pipeline.config import SPLITS
 from pipeline.doctor.diagnosis import Count, Diagnosis
 from pipeline.doctor.estimate import Estimate
 from pipeline.manifest import known_datasets, load_manifest
-from pipeline.manifest.records import SPLITS
 
 
 def report(found: Diagnosis) -> str:

@@ -1,6 +1,7 @@
 """Read `manifests/*.toml` and a dataset's folder: which videos there are, and what each was made from."""
 
-from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, SPLITS, Dataset, Video
+from pipeline.config import SPLITS
+from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, Dataset, Video
 from pipeline.manifest.schema import known_datasets, load_manifest
 from pipeline.manifest.survey import Survey, scan, survey
 

@@ -4,7 +4,7 @@ import functools
 import os
 from pathlib import Path, PurePosixPath
 
-from pipeline import stills
+from pipeline.video import stills
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | stills.SUFFIXES

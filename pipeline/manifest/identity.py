@@ -4,7 +4,8 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from pipeline.manifest.records import REAL, SPLITS, Video
+from pipeline.config import SPLITS
+from pipeline.manifest.records import REAL, Video
 
 Key = tuple[str, str]  # (method, id): the compressions of one video are in one split
 

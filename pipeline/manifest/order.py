@@ -5,7 +5,8 @@ from dataclasses import replace
 from itertools import chain, zip_longest
 from typing import Any
 
-from pipeline.manifest.records import COMPRESSIONS, REAL, SPLITS, Dataset, Missing, Video, ordered_methods
+from pipeline.config import SPLITS
+from pipeline.manifest.records import COMPRESSIONS, REAL, Dataset, Missing, Video, ordered_methods
 
 
 def ordered(manifest: dict[str, Any], videos: Sequence[Video]) -> tuple[Video, ...]:

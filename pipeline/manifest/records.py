@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-SPLITS = ("train", "val", "test")
 REAL = "real"  # the method of a real video
 NATIVE = "native"  # the compression of data that declares none
 COMPRESSIONS = ("raw", "c23", "c40", NATIVE)  # least compressed first

@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import ROOT, Sampling, overlay
+from pipeline.config import ROOT, SPLITS, Sampling, overlay
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.manifest.folder import is_media
 from pipeline.manifest.paths import template_fields
-from pipeline.manifest.records import COMPRESSIONS, SPLITS
+from pipeline.manifest.records import COMPRESSIONS
 
 FOLDER = ROOT / "manifests"
 

@@ -10,10 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.config import SPLITS
 from pipeline.manifest.folder import Folder, stem
 from pipeline.manifest.identity import Key, deal, deal_counts, groups
 from pipeline.manifest.paths import Vocabulary, find, usual_path
-from pipeline.manifest.records import REAL, SPLITS, Findings, Missing, Video
+from pipeline.manifest.records import REAL, Findings, Missing, Video
 
 SHARES = {"train": 0.72, "val": 0.14, "test": 0.14}  # FaceForensics++: 720, 140 and 140 of 1000
 LARGEST = 0.8  # share of the videos beyond which one group of people leaves too little for the other splits

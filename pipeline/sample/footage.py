@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import frames
 from pipeline.errors import DecodeError
 from pipeline.faces import dlib as faces
 from pipeline.sample.actor import Performance
 from pipeline.sample.geometry import Image, Points
+from pipeline.video import frames
 
 LONG_SIDE = 480  # pixels; larger frames are scaled down
 FRAMES = 100  # of a clip's beginning

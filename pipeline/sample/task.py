@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.encode import write_video
 from pipeline.sample.actor import RATE, Performance, perform, track
 from pipeline.sample.camera import Filmed, film
 from pipeline.sample.footage import Clip, Still, load_clip, load_still
@@ -15,6 +14,7 @@ from pipeline.sample.forgery import Donor, Shot, settle, shoot
 from pipeline.sample.geometry import Points
 from pipeline.sample.layout import CRF, fake_path, mask_path, real_path
 from pipeline.sample.manipulations import MANIPULATIONS
+from pipeline.video.encode import write_video
 
 PRESETS = {"raw": "ultrafast", "c23": "medium", "c40": "medium"}  # lossless gains little from a longer search
 

@@ -11,7 +11,7 @@ import numpy as np
 import skimage.data
 from numpy.typing import NDArray
 
-from pipeline.encode import write_video
+from pipeline.video.encode import write_video
 
 SIZE = 320  # pixels
 FRAMES = 5

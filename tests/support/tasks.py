@@ -7,8 +7,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from pipeline.index import Group, index_group
-from pipeline.lock import alone
+from pipeline.crop.groups import Group, index_group
+from pipeline.store.lock import alone
 
 
 def square(number: int) -> int:

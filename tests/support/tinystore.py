@@ -6,9 +6,9 @@ import numpy as np
 
 from pipeline import store
 from pipeline.config import Chunking, Recipe, overlay
-from pipeline.hashing import array_digest
 from pipeline.labels import LABELS
-from pipeline.schema import BLENDS, FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, label_spec
+from pipeline.store.hashing import array_digest
+from pipeline.store.schema import BLENDS, FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, label_spec
 
 SPLITS = ("train", "val", "test")
 

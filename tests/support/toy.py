@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from models.detector import Detector, Network, Outputs
-from models.losses import class_loss, pixel_bce
-from models.plan import Augmentation, Drops, Epoch, Phase, Plan, Step, augmentations
-from models.settings import METRICS, Settings
+from models.detectors.base import Detector, Network, Outputs
+from models.detectors.settings import METRICS, Settings
+from models.detectors.spec import Augmentation, Drops, Epoch, Phase, Plan, Step, augmentations
+from models.nn.losses import class_loss, pixel_bce
 from pipeline.config import setting
 
 

@@ -8,8 +8,8 @@ import torch
 from toy import TOY
 
 from models import detectors
-from models.job import Job
-from models.train import train
+from models.training.loop import train
+from models.training.setup import Job
 
 if __name__ == "__main__":
     torch.set_num_threads(1)

@@ -14,10 +14,11 @@ import pytest
 import stores
 
 import cli.prep
-from pipeline import info, store
-from pipeline.encode import write_video
+from pipeline import store
 from pipeline.errors import StoreError
-from pipeline.lock import alone
+from pipeline.inspect import info
+from pipeline.store.lock import alone
+from pipeline.video.encode import write_video
 
 COMMANDS = ("datasets", "doctor", "sample", "run", "labels", "blend", "verify", "report", "info")
 

@@ -75,7 +75,7 @@ def test_ctrl_c_leaves_with_130(monkeypatch, capsys):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("models.train.train", interrupted)
+    monkeypatch.setattr("models.training.loop.train", interrupted)
     monkeypatch.setattr("sys.argv", ["forgery-train", "--detector", "toy"])
     with pytest.raises(SystemExit) as left:
         cli.train.main()

@@ -5,11 +5,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from pipeline.archives import MARK, folders
 from pipeline.errors import DecodeError
 from pipeline.manifest.paths import Match, find, template_fields
 from pipeline.manifest.readers.source import Surroundings, make_entry
 from pipeline.manifest.records import Entry, Missing
+from pipeline.video.archives import MARK, folders
 
 THREADS = 4  # unpacking is single-threaded per archive and leaves the interpreter free
 

@@ -1,0 +1,4 @@
+"""From rows of stores to batches: reading, row table, sampling, augmentation, online blends, corruptions.
+
+Only `models.data.store_reader` imports tensorstore.
+"""

@@ -1,0 +1,149 @@
+"""Random rows of a store in one gather, for training and evaluation. The only importer of tensorstore."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorstore
+from numpy.typing import NDArray
+
+from pipeline import store
+from pipeline.config import Recipe, overlay
+from pipeline.errors import DamageError, StoreError
+from pipeline.store.hashing import combined_digest
+
+CACHE = 64 << 20  # bytes; holds the shards' indexes, so that each is read once
+Columns = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Reader:
+    """One store, open for reading.
+
+    Attributes
+    ----------
+    location : str
+        Path or URL.
+    attributes : mapping
+        Those of the root group.
+    recipe : Recipe
+        What the store was made with.
+    columns, blends, rejects : mapping of str to ndarray
+        The columns of the root group, of its blends and of its rejects; empty where there is no such group.
+    names : mapping of str to list of str
+        `flag_meanings` of `method`, `split` and `compression`: what their numbers mean in this store.
+    pixels : mapping of str to tensorstore.TensorStore
+        Arrays with a picture per row, those of the blends as `blend/...`.
+    """
+
+    location: str
+    attributes: Mapping[str, Any]
+    recipe: Recipe
+    columns: Columns
+    blends: Columns
+    rejects: Columns
+    names: Mapping[str, list[str]]
+    pixels: Mapping[str, Any] = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.columns["label"])
+
+    @property
+    def dataset(self) -> str:
+        """Name of the dataset the store was made from."""
+        return str(self.attributes["dataset"])
+
+    @property
+    def digest(self) -> str:
+        """One hash over all arrays' values."""
+        return combined_digest(self.attributes["digests"])
+
+    @property
+    def size(self) -> int:
+        """Side of a crop, pixels."""
+        return int(self.pixels["image"].shape[1])
+
+    @property
+    def arrays(self) -> set[str]:
+        """Names of all arrays, those of the blends as `blend/...`."""
+        return {*self.columns, *self.pixels, *(f"{store.BLENDS}/{name}" for name in self.blends)}
+
+    def start(self, name: str, rows: Sequence[int] | NDArray[np.int64]) -> Any:
+        """Begin to read rows of a picture array; `finish` gives them."""
+        return self.pixels[name][np.asarray(rows, dtype=np.int64)].read()
+
+    def finish(self, name: str, reading: Any) -> NDArray[Any]:
+        """Wait for rows that `start` asked for.
+
+        Raises
+        ------
+        DamageError
+            A shard is missing, or a chunk does not match its checksum: never a silent zero.
+        """
+        try:
+            return np.asarray(reading.result())
+        except (ValueError, OSError, RuntimeError) as error:
+            reason = str(error).split(" [source locations", 1)[0]
+            raise DamageError(
+                f"{name} in {self.location} cannot be read back ({reason}); forgery-prep verify finds all damage."
+            ) from error
+
+    def gather(self, name: str, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
+        """Return rows of a picture array in the order asked for; raises DamageError."""
+        return self.finish(name, self.start(name, rows))
+
+
+def open_store(location: str) -> Reader:
+    """Open a store.
+
+    Parameters
+    ----------
+    location : str
+        Path, or URL such as `s3://bucket/name.zarr`.
+
+    Raises
+    ------
+    StoreError
+        Nothing is there, it has another format version, or its first run has not finished.
+    """
+    group = store.open_group(location)
+    attributes = store.attributes_of(group)
+    if not attributes.get("complete"):
+        raise StoreError(f"{location} is unfinished; run the command that began it again and it goes on.")
+    inner = {
+        name: store.read_columns(store.group_of(group, name)) if name in group else {}
+        for name in (store.BLENDS, store.REJECTS)
+    }
+    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": CACHE}})
+    pixels = {
+        path: _open_array(location, path, context)
+        for path, array in store.every_array(group)
+        if array.shards is not None
+    }
+    return Reader(
+        location=location,
+        attributes=attributes,
+        recipe=overlay(Recipe(), attributes["recipe"], location),
+        columns=store.read_columns(group),
+        blends=inner[store.BLENDS],
+        rejects=inner[store.REJECTS],
+        names={name: store.meanings(group, name) for name in ("method", "split", "compression")},
+        pixels=pixels,
+    )
+
+
+def _open_array(location: str, path: str, context: tensorstore.Context) -> Any:
+    base = {"driver": "file", "path": f"{Path(location).resolve()}/{path}/"}
+    spec = {
+        "driver": "zarr3",
+        "kvstore": base if store.is_local(location) else f"{location.rstrip('/')}/{path}/",
+        "fill_missing_data_reads": False,  # a lost shard must never read as "nothing manipulated"
+        "recheck_cached_data": "open",
+        "recheck_cached_metadata": "open",
+    }
+    try:
+        return tensorstore.open(spec, open=True, read=True, context=context).result()
+    except (ValueError, OSError) as error:
+        raise StoreError(f"{path} in {location} cannot be opened: {error}.") from error

@@ -1,0 +1,1 @@
+"""Scores, metrics, reports and prediction of a trained detector."""

@@ -1,0 +1,143 @@
+"""Checkpoints: tensors and one JSON text, written whole or not at all, read without running anything they hold."""
+
+import contextlib
+import io
+import json
+import os
+import pickle
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from models.detectors import find
+from models.detectors.base import Detector, Network
+from models.detectors.settings import Settings
+from pipeline.errors import CheckpointError
+from pipeline.store.writing import writing
+
+VERSION = 1
+KEYS = {"version", "about", "network", "training"}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A detector as it stands.
+
+    Attributes
+    ----------
+    about : dict
+        Plain values: `detector`, `settings`, `methods` (the classes beyond real, in order), `stores`, `recipe`, `value`
+        (of the validation metric) and whatever else its run says.
+    network : dict of str to Tensor
+        The network's state.
+    training : dict
+        What a resume needs: optimisers' states and the position; empty in a checkpoint made for use alone.
+    """
+
+    about: dict[str, Any]
+    network: dict[str, Tensor]
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def detector(self) -> Detector:
+        """The detector it belongs to; raises ConfigError for one unknown here."""
+        return find(str(self.about["detector"]))
+
+    @property
+    def settings(self) -> Settings:
+        """The detector's settings."""
+        return self.detector.restore(self.about["settings"])
+
+    def build(self) -> Network:
+        """Build the network with these weights.
+
+        Raises
+        ------
+        CheckpointError
+            The weights do not fit the network.
+        """
+        network = self.detector.build(self.settings, False)
+        fill(network, self.network)
+        return network
+
+
+def fill(network: Network, state: Mapping[str, Any]) -> None:
+    """Load weights; raises CheckpointError where they do not fit."""
+    try:
+        network.load_state_dict(dict(state))
+    except RuntimeError as error:
+        first = str(error).splitlines()[:2]
+        raise CheckpointError(f"The checkpoint's weights do not fit its detector: {' '.join(first)}") from error
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint in one atomic step; raises WriteError.
+
+    What was there stays whole until the new one is complete.
+    """
+    part = path.with_name(f".{path.name}.part")
+    values = {
+        "version": VERSION,
+        "about": json.dumps(checkpoint.about),
+        "network": {name: value.detach().cpu() for name, value in checkpoint.network.items()},
+        "training": checkpoint.training,
+    }
+    data = io.BytesIO()  # a full disk is met by one plain write, not inside torch's own writer
+    torch.save(values, data)
+    with writing(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with part.open("wb") as stream:
+                stream.write(data.getbuffer())
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(part, path)
+        finally:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+
+
+def load(path: Path) -> Checkpoint:
+    """Read a checkpoint; only tensors and plain values are ever made from it.
+
+    Raises
+    ------
+    CheckpointError
+        It is not there, damaged, of another version, or holds anything else.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch warns of pickles it then refuses
+            values = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise CheckpointError(f"There is no checkpoint {path}; forgery-train makes one.") from None
+    except pickle.UnpicklingError as error:
+        raise CheckpointError(
+            f"{path} is no checkpoint of this program: it holds something else than tensors, and was not run."
+        ) from error
+    except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
+        raise CheckpointError(f"{path} is damaged or no checkpoint at all: {_first_line(error)}.") from error
+    return _checked(path, values)
+
+
+def _checked(path: Path, values: Any) -> Checkpoint:
+    if not (isinstance(values, dict) and set(values) >= KEYS):
+        raise CheckpointError(f"{path} is no checkpoint of this program; forgery-train makes them.")
+    if values["version"] != VERSION:
+        raise CheckpointError(f"{path} has checkpoint version {values['version']}; this program reads {VERSION}.")
+    try:
+        about = json.loads(values["about"])
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: its description cannot be read.") from error
+    if not isinstance(about, dict) or {"detector", "settings"} - set(about):
+        raise CheckpointError(f"{path} is damaged: its description names no detector.")
+    return Checkpoint(about, values["network"], values["training"])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

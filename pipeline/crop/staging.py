@@ -1,0 +1,138 @@
+"""Staged results of one target's videos: crops as raw bytes, columns as `.npz`, written whole in one atomic step."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.manifest import Video
+from pipeline.store.writing import writing
+
+COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and shape of one row
+    "video": (np.int32, ()),  # counts in Part.sources
+    "frame": (np.int32, ()),
+    "track": (np.int32, ()),
+    "offset": (np.int64, ()),  # counts crops in the file of crops
+    "box": (np.float32, (4,)),
+    "score": (np.float32, ()),
+    "alignment": (np.float32, ()),
+    "landmarks": (np.float32, (68, 2)),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A video that could be opened, with what was measured of it."""
+
+    video: Video
+    frames: int  # presented frames
+    width: int
+    height: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Reject:
+    """Something that was asked for and is not in the store; `frame` -1 is the whole video."""
+
+    video: Video
+    frame: int
+    stage: str
+    reason: str
+    rows: int = 1
+
+
+@dataclass(frozen=True)
+class Part:
+    """Everything one task found out about one target and its fakes."""
+
+    sources: tuple[Source, ...]
+    rejects: tuple[Reject, ...]
+    columns: dict[str, NDArray[Any]]
+
+
+@dataclass
+class Crops:
+    """Appends crops to a file, so that a long video never stands in memory."""
+
+    file: BinaryIO
+    count: int = 0
+
+    def append(self, crop: NDArray[np.uint8]) -> int:
+        """Write one crop and return its offset, counted in crops."""
+        self.file.write(crop.tobytes())
+        self.count += 1
+        return self.count - 1
+
+
+def part_path(folder: Path, number: int) -> Path:
+    """Return where the part of one target is, or will be."""
+    return folder / f"{number:06d}"
+
+
+@contextlib.contextmanager
+def new_part(folder: Path, number: int) -> Iterator[tuple[Crops, list[Part]]]:
+    """Collect one part and move it to its place when the block ends well.
+
+    Yields
+    ------
+    crops : Crops
+        Takes the crops.
+    done : list
+        Must hold exactly one Part when the block ends.
+    """
+    final = part_path(folder, number)
+    draft = folder / f"draft-{number:06d}-{os.getpid()}"
+    try:
+        with writing(str(folder)):
+            draft.mkdir(parents=True)
+            done: list[Part] = []
+            with (draft / "image.raw").open("wb") as file:
+                yield Crops(file), done
+            (part,) = done
+            np.savez(draft / "columns.npz", **part.columns)  # type: ignore[arg-type]
+            about = {
+                name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")
+            }
+            (draft / "about.json").write_text(json.dumps(about), encoding="utf-8")
+            draft.replace(final)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def clean(folder: Path) -> None:
+    """Delete the drafts that a killed run left behind."""
+    for draft in folder.glob("draft-*"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def read_part(folder: Path, number: int) -> Part:
+    """Read one part, without its crops."""
+    path = part_path(folder, number)
+    about = json.loads((path / "about.json").read_text(encoding="utf-8"))
+    with np.load(path / "columns.npz") as columns:
+        return Part(
+            sources=tuple(Source(**{**source, "video": Video(**source["video"])}) for source in about["sources"]),
+            rejects=tuple(Reject(**{**reject, "video": Video(**reject["video"])}) for reject in about["rejects"]),
+            columns={name: columns[name] for name in COLUMNS},
+        )
+
+
+def read_crops(folder: Path, number: int, offsets: NDArray[np.int64], size: int) -> NDArray[np.uint8]:
+    """Read crops of one part by their offsets.
+
+    Returns
+    -------
+    ndarray of shape (len(offsets), size, size, 3), uint8
+        RGB.
+    """
+    crops = np.memmap(part_path(folder, number) / "image.raw", dtype=np.uint8, mode="r").reshape(-1, size, size, 3)
+    return np.asarray(crops[offsets])

@@ -1,0 +1,187 @@
+"""Read a whole store again: everything must be there, as it was written, and every promise must hold."""
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import store
+from pipeline.errors import DamageError
+from pipeline.inspect import invariants
+from pipeline.labels import LABELS, NO_LABEL
+from pipeline.progress import Progress, Silent
+from pipeline.stages import labelling
+from pipeline.stages.cluster import Workers, cluster
+from pipeline.store import stored_names, stored_recipe
+from pipeline.store.hashing import array_digest, column_digest, row_digests
+from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec, label_spec
+
+REQUIRED = (
+    "dataset",
+    "manifest",
+    "manifest_digest",
+    "recipe",
+    "recipe_digest",
+    "software",
+    "seed",
+    "counts",
+    "digests",
+)
+BINARY = (0, 1, NO_LABEL)
+
+
+def verify(
+    location: str, *, workers: int = 2, scheduler: str | None = None, progress: Progress | None = None
+) -> list[str]:
+    """Check a store and return everything that is wrong with it, a sentence each; nothing is written.
+
+    Parameters
+    ----------
+    location : str
+    workers, scheduler, progress
+        As for `pipeline.stages.run.run`.
+
+    Raises
+    ------
+    StoreError
+        There is no store of this format at all.
+    """
+    group = store.open_group(location)
+    attributes = store.attributes_of(group)
+    if not attributes.get("complete"):
+        return ["the store is unfinished: run the command that began it again"]
+    findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
+    if findings:
+        return findings  # what the store should hold stands in them
+    specs = expected(group)
+    findings += [text for path, spec in specs.items() for text in _schema(group, path, spec)]
+    readable = {path for path in specs if path in group}
+    columns: dict[str, dict[str, NDArray[Any]]] = {"": {}, store.BLENDS: {}, store.REJECTS: {}}
+    for path in sorted(readable):
+        if not specs[path].sharded:
+            parent, _, name = path.rpartition("/")
+            array = store.array_of(group, path)
+            findings += [f"{path}: rows {_span(array, number)} are missing" for number in store.missing_shards(array)]
+            try:
+                columns[parent][name] = store.read(array)
+            except DamageError as error:
+                findings.append(str(error))
+    digests = {path: column_digest(path, values) for path, values in _flat(columns)}
+    # labels can be computed again where what they are made from can be read
+    rows = labelling.rows_of(columns[""], stored_names(group)) if not findings else None
+    with cluster(workers, scheduler) as crew:
+        for path in [path for path in specs if specs[path].sharded and path in readable]:
+            digest, found = _read_pixels(crew, location, path, rows, progress or Silent())
+            findings += found
+            if digest:
+                digests[path] = digest
+    findings += [
+        f"{path}: the stored values are not those that were written (digest {digest[:12]})"
+        for path, digest in digests.items()
+        if attributes["digests"].get(path) != digest
+    ]
+    if not findings:  # the promises are about values that can be trusted
+        findings += invariants.check(group, columns, stored_recipe(group))
+    return findings
+
+
+def expected(group: store.Group) -> dict[str, ArraySpec]:
+    """Return what arrays a store must have, by path."""
+    recipe = stored_recipe(group)
+    specs = {spec.name: spec for spec in (IMAGE, *ROWS, *VIDEOS)}
+    specs |= {kind: label_spec(kind) for kind in LABELS if kind in recipe.labelling.kinds}
+    specs |= {f"{store.REJECTS}/{spec.name}": spec for spec in REJECTS}
+    if store.BLENDS in group or store.attributes_of(group)["counts"]["blends"]:
+        specs |= {f"{store.BLENDS}/{spec.name}": spec for spec in BLENDS}
+    return specs
+
+
+def _schema(group: store.Group, path: str, spec: ArraySpec) -> Iterator[str]:
+    if path not in group:
+        yield f"{path}: the array is missing"
+        return
+    array: store.Array = store.array_of(group, path)
+    if store.dimensions_of(array) != spec.dims:
+        yield f"{path}: dimensions are {store.dimensions_of(array)}, not {spec.dims}"
+    if spec.dtype != "string" and str(array.dtype) != spec.dtype:
+        yield f"{path}: values are {array.dtype}, not {spec.dtype}"
+    for name in ("description", "units", "reference", "parameters"):
+        if name not in array.attrs:
+            yield f"{path}: attribute {name} is missing"
+
+
+@dataclass(frozen=True)
+class Shard:
+    """What one shard was found to be."""
+
+    rows: bytes
+    findings: tuple[str, ...]
+
+
+def _read_pixels(
+    crew: Workers, location: str, path: str, rows: labelling.Rows | None, progress: Progress
+) -> tuple[str, list[str]]:
+    """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
+    array: store.Array = store.array_of(store.open_group(location), path)
+    missing = store.missing_shards(array)
+    findings = [f"{path}: rows {_span(array, number)} are missing" for number in missing]
+    todo = [number for number in range(store.shard_count(array)) if number not in missing]
+    again = _last_rows(array, rows) if rows is not None and path in LABELS and LABELS[path].source != "mask" else {}
+    found: dict[int, Shard] = {}
+    with progress.stage(path, len(todo)) as advance:
+        for outcome in crew.map(read_shard, [(location, path, number, again.get(number)) for number in todo]):
+            number = todo[outcome.number]
+            found[number] = outcome.value or Shard(b"", (f"{path}: rows {_span(array, number)}: {outcome.failure}",))
+            advance(1, "")
+    for number in sorted(found):
+        findings += found[number].findings
+    if findings:
+        return "", findings
+    return array_digest(path, str(array.dtype), array.shape, (found[number].rows for number in todo)), []
+
+
+def read_shard(location: str, path: str, number: int, again: labelling.Rows | None) -> Shard:
+    """Read one shard and check its values; for a label that follows from stored pixels, compute its last row again."""
+    group = store.open_group(location)
+    array: store.Array = store.array_of(group, path)
+    span = _span(array, number)
+    try:
+        values = store.read(array, slice(*store.shard_rows(array, number)))
+    except DamageError as error:
+        return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
+    findings = []
+    name = path.rpartition("/")[2]
+    if name in LABELS and values.dtype == np.uint8 and not np.isin(np.unique(values), BINARY).all():
+        findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
+    last = store.shard_rows(array, number)[1] - 1
+    if again is not None:
+        with contextlib.suppress(DamageError):  # what it is made from has a finding of its own
+            if not np.array_equal(_again(group, path, last, again), values[-1]):
+                findings.append(f"{path}: row {last} is not what its crop gives")
+    return Shard(row_digests(values), tuple(findings))
+
+
+def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.Rows]:
+    """Return what the last row of every shard is made from."""
+    ends = {number: store.shard_rows(array, number)[1] for number in range(store.shard_count(array))}
+    return {number: rows.take(end - 1, end) for number, end in ends.items()}
+
+
+def _again(group: store.Group, kind: str, row: int, about: labelling.Rows) -> NDArray[Any]:
+    recipe = stored_recipe(group)
+    values = labelling.label_rows(group, kind, (row, row + 1), about, recipe.labelling, recipe.cropping, "")
+    return np.asarray(values[0])
+
+
+def _span(array: store.Array, number: int) -> str:
+    low, high = store.shard_rows(array, number)
+    return f"{low} to {high - 1}"
+
+
+def _flat(columns: Mapping[str, Mapping[str, NDArray[Any]]]) -> Iterator[tuple[str, NDArray[Any]]]:
+    for parent, members in columns.items():
+        for name, values in members.items():
+            yield f"{parent}/{name}".lstrip("/"), values

@@ -1,0 +1,232 @@
+"""From stored crops to a finished store, or one label kind of it again: labels, blends, digests, counts."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline import store
+from pipeline.config import Labelling, Recipe, digest
+from pipeline.errors import ConfigError, StoreError
+from pipeline.labels import LABELS
+from pipeline.progress import Progress, Silent
+from pipeline.stages import blending, labelling, shards
+from pipeline.stages.cluster import Workers, cluster
+from pipeline.store import stored_names, stored_recipe
+from pipeline.store.hashing import array_digest, column_digest
+from pipeline.store.lock import alone
+from pipeline.store.schema import IMAGE, NO_PAIR, label_spec
+
+DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
+
+
+def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
+    """Write whatever a store with complete crops still lacks, then its digests and counts.
+
+    Parameters
+    ----------
+    crew : Workers
+    location : str
+    root : Path
+        The dataset's folder, for masks.
+    progress : Progress
+    again : collection of str
+        Label kinds to compute again although they are there.
+    """
+    group = store.open_group(location, "r+")
+    if missing := store.missing_shards(store.array_of(group, IMAGE.name)):
+        raise StoreError(f"{location} lacks {len(missing)} shards of its crops; forgery-prep verify says more.")
+    store.clean(location)
+    recipe = stored_recipe(group)
+    kinds = [kind for kind in LABELS if kind in recipe.labelling.kinds]
+    outdated = {kind for kind in kinds if _outdated(group, kind, recipe)}
+    again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
+    digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
+    if IMAGE.name not in digests:
+        digests[IMAGE.name] = _digest(group, IMAGE.name, shards.read_back(crew, location, IMAGE.name, progress))
+    digests = {name: value for name, value in digests.items() if name not in outdated | again}
+    # before any array changes: a killed run leaves no digest of what it had begun to replace
+    group.attrs.update({"complete": False, "digests": digests})
+    columns = store.read_columns(group)
+    rows = labelling.rows_of(columns, stored_names(group))
+    read: dict[str, shards.ReadBack] = {}
+    for kind in kinds:
+        if kind in outdated:
+            _make(group, kind, recipe)
+        shards.write_labels(crew, location, kind, rows, recipe, root, progress, again=kind in again)
+        if kind in DECIDING or kind not in digests:
+            read[kind] = shards.read_back(crew, location, kind, progress)
+            digests[kind] = _digest(group, kind, read[kind])
+    columns["label"] = _labels(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
+    store.write_column(group, "label", columns["label"])
+    _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
+    for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
+        digests |= _column_digests(group, prefix)
+    digests = {name: value for name, value in digests.items() if name in group}
+    group.attrs.update({"digests": digests, "counts": _counts(group, columns, read)})
+    store.consolidate(location, complete=True)
+
+
+def relabel(
+    location: str,
+    kinds: Collection[str],
+    root: Path,
+    *,
+    recipe: Recipe | None = None,
+    workers: int = 2,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Compute label kinds again; crops and all other kinds stay as they are.
+
+    Blends follow when the labels they are made from have changed.
+
+    Parameters
+    ----------
+    location : str
+    kinds : collection of str
+        Keys of LABELS; one that the store lacks is added.
+    root : Path
+        The dataset's folder, for masks.
+    recipe : Recipe, optional
+        Supplies other parameters for these kinds than those the store was made with.
+    workers, scheduler, progress
+        As for `pipeline.stages.run.run`.
+
+    Raises
+    ------
+    ConfigError
+        There is no such kind, or no folder to read masks from.
+    """
+    if unknown := sorted(set(kinds) - set(LABELS)):
+        raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
+    if any(LABELS[kind].source == "mask" for kind in kinds) and not root.is_dir():
+        raise ConfigError(f"The dataset's folder {root} is not there; masks are read from it. Name it with --root.")
+    with alone(location):
+        group = store.open_group(location, "r+")
+        old = stored_recipe(group)
+        _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
+        with cluster(workers, scheduler) as crew:
+            finish(crew, location, root, progress or Silent(), again=kinds)
+
+
+def reblend(
+    location: str,
+    *,
+    recipe: Recipe | None = None,
+    workers: int = 2,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> None:
+    """Make the blends again; crops and labels stay as they are. Parameters as for `relabel`."""
+    with alone(location):
+        group = store.open_group(location, "r+")
+        old = stored_recipe(group)
+        _set_recipe(group, dataclasses.replace(old, blending=recipe.blending if recipe else old.blending))
+        store.delete_group(group, store.BLENDS)
+        with cluster(workers, scheduler) as crew:
+            finish(crew, location, Path(), progress or Silent())
+
+
+def _changed(old: Labelling, kinds: Collection[str], recipe: Recipe | None) -> Labelling:
+    """Return settings with some kinds added and, from a recipe, their parameters and theirs alone."""
+    wanted = {*old.kinds, *kinds}
+    new: dict[str, Any] = {"kinds": tuple(kind for kind in LABELS if kind in wanted)}
+    if recipe:  # a parameter's name begins with its kind's
+        names = [about.name for about in dataclasses.fields(old) if about.name.partition("_")[0] in kinds]
+        new |= {name: getattr(recipe.labelling, name) for name in names}
+    return dataclasses.replace(old, **new)
+
+
+def _set_recipe(group: store.Group, recipe: Recipe) -> None:
+    plain = recipe.to_dict()
+    group.attrs.update({"complete": False, "recipe": plain, "recipe_digest": digest(plain)})
+
+
+def _blend(
+    crew: Workers,
+    location: str,
+    columns: Mapping[str, NDArray[Any]],
+    rows: labelling.Rows,
+    hull: shards.ReadBack | None,
+    digests: dict[str, str],
+    progress: Progress,
+) -> None:
+    """Make the blends and digest them; without hull labels every fake with a pair will do."""
+    group = store.open_group(location, "r+")
+    recipe = stored_recipe(group)
+    if not recipe.blending.kinds:
+        return
+    usable = columns["real"] != NO_PAIR
+    if hull is not None:
+        usable &= hull.possible & (hull.ones > 0)
+    blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
+    for name in blending.PIXELS if store.BLENDS in group else ():
+        path = f"{store.BLENDS}/{name}"
+        digests[path] = _digest(group, path, shards.read_back(crew, location, path, progress))
+
+
+def _outdated(group: store.Group, kind: str, recipe: Recipe) -> bool:
+    """Tell whether a kind's array is missing or was made with other parameters."""
+    if kind not in group:
+        return True
+    return bool(store.attributes_of(store.array_of(group, kind))["parameters"] != _parameters(kind, recipe.labelling))
+
+
+def _make(group: store.Group, kind: str, recipe: Recipe) -> None:
+    """Make a kind's empty array; one made with other parameters goes as a whole, so that the two never mix."""
+    lengths = dict(zip(("sample", "y", "x"), store.array_of(group, IMAGE.name).shape, strict=False))
+    parameters = _parameters(kind, recipe.labelling)
+    store.add_array(group, label_spec(kind), lengths, recipe.chunking, parameters=parameters)
+
+
+def _parameters(kind: str, settings: Labelling) -> dict[str, Any]:
+    """Return everything that decides a kind's values, with those of the kind that it is made from."""
+    parameters = LABELS[kind].parameters(settings)
+    if (source := LABELS[kind].source) in LABELS:
+        parameters = parameters | {source: LABELS[source].parameters(settings)}
+    return dict(json.loads(json.dumps(parameters)))
+
+
+def _labels(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
+    """Return 1 for every fake but those whose SSIM label has too few pixels."""
+    fake = columns["method"] != 0
+    if ssim is not None:
+        fake &= (ssim.ones >= minimum) | ~ssim.possible
+    return np.asarray(fake, dtype=np.uint8)
+
+
+def _digest(group: store.Group, name: str, read: shards.ReadBack) -> str:
+    array = store.array_of(group, name)
+    return array_digest(name, str(array.dtype), array.shape, read.rows)
+
+
+def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:
+    """Return the digests of every column of a group or subgroup."""
+    if prefix and prefix.rstrip("/") not in group:
+        return {}
+    inner = store.group_of(group, prefix.rstrip("/")) if prefix else group
+    return {prefix + name: column_digest(prefix + name, values) for name, values in store.read_columns(inner).items()}
+
+
+def _counts(
+    group: store.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, shards.ReadBack]
+) -> dict[str, Any]:
+    """Count what is in the store and what is not."""
+    rejects = store.read_columns(store.group_of(group, store.REJECTS))
+    fakes = columns["method"] != 0
+    before: dict[str, int] = store.attributes_of(group).get("counts", {}).get("without_label", {})
+    return {
+        "rows": len(fakes),
+        "videos": len(columns["video_id"]),
+        "faces": len(np.unique(columns["face"])),
+        "fakes": int(fakes.sum()),
+        "relabelled_real": int((fakes & (columns["label"] == 0)).sum()),
+        "rejected_rows": int(rejects["rows"].sum()),
+        "without_label": before | {kind: int((~each.possible).sum()) for kind, each in read.items()},
+        "blends": int(store.array_of(group, f"{store.BLENDS}/label").shape[0]) if store.BLENDS in group else 0,
+    }

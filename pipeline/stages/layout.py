@@ -1,0 +1,113 @@
+"""The empty store of a run: every array in its final shape, and all columns that the crops decide."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipeline import store
+from pipeline.config import Chunking, digest
+from pipeline.crop.row_table import Table, assemble
+from pipeline.crop.staging import Part, Reject
+from pipeline.errors import StoreError
+from pipeline.manifest import Dataset
+from pipeline.store import Names
+from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec
+from pipeline.versions import versions
+
+DECIDED_BY = {  # parts of the recipe, by array
+    "image": ("sampling", "detection", "cropping"),
+    "frame": ("sampling",),
+    "box": ("detection", "cropping"),
+    "score": ("detection",),
+    "alignment": ("cropping",),
+    "landmarks": ("detection", "cropping"),
+}
+
+
+def lay_out(
+    location: str, dataset: Dataset, settings: Mapping[str, Any], chunking: Chunking, parts: Sequence[Part]
+) -> Table:
+    """Decide every row and, where that is not done yet, make the store's arrays.
+
+    Parameters
+    ----------
+    location : str
+    dataset : Dataset
+    settings : mapping
+        Everything that decides the store's bytes; becomes root attributes.
+    chunking : Chunking
+    parts : sequence of Part
+
+    Raises
+    ------
+    StoreError
+        There is no row at all.
+    """
+    names = Names(dataset.methods, dataset.compressions)
+    rejects = [reject for part in parts for reject in part.rejects]
+    if not any(len(part.columns["frame"]) for part in parts):
+        reasons = "; ".join(dict.fromkeys(f"{each.video.path}: {each.reason}" for each in rejects[:3]))
+        raise StoreError(f"No face of {dataset.name} can be used ({reasons}); nothing was stored.")
+    table = assemble(names, parts)
+    if store.exists(location) and store.open_group(location).attrs.get("laid_out"):
+        return table
+    group = store.create(
+        location,
+        {
+            "format_version": FORMAT_VERSION,
+            **settings,
+            "manifest_digest": digest(settings["manifest"]),
+            "recipe_digest": digest(settings["recipe"]),
+            "seed": settings["recipe"]["seed"],
+            "software": versions(),
+            "notes": list(dataset.notes),
+        },
+    )
+    size = settings["recipe"]["cropping"]["size"]
+    lengths = {"sample": len(table), "y": size, "x": size, "channel": 3, "edge": 4, "point": 68, "xy": 2}
+    store.add_array(group, IMAGE, lengths, chunking, parameters=_parameters(IMAGE, settings))
+    for spec in ROWS:
+        meanings = {"flag_meanings": list(getattr(names, spec.name))} if hasattr(names, spec.name) else {}
+        store.add_array(group, spec, lengths, chunking, parameters=_parameters(spec, settings), **meanings)
+        if spec.name in table.columns:  # `label` waits for the SSIM labels
+            store.write_column(group, spec.name, table.columns[spec.name])
+    store.write_table(group, VIDEOS, _videos(table), chunking)
+    store.write_table(
+        store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset, _usual(parts)), chunking
+    )
+    group.attrs["laid_out"] = True
+    return table
+
+
+def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those parts of the recipe that decide an array's values."""
+    return {name: settings["recipe"][name] for name in DECIDED_BY.get(spec.name, ())}
+
+
+def _videos(table: Table) -> dict[str, list[Any]]:
+    of_video = ("id", "path", "target", "donor", "identity")
+    of_source = ("sha256", "frames", "width", "height")
+    columns: dict[str, list[Any]] = {
+        f"video_{name}": [getattr(source.video, name) for source in table.sources] for name in of_video
+    }
+    columns |= {f"video_{name}": [getattr(source, name) for source in table.sources] for name in of_source}
+    return columns | {"video_mask": [source.video.mask or "" for source in table.sources]}
+
+
+def _usual(parts: Sequence[Part]) -> int:
+    """Return how many rows a video of these parts was asked for, on average: what a missing one is counted as."""
+    asked = sum(len(part.columns["frame"]) + sum(reject.rows for reject in part.rejects) for part in parts)
+    return round(asked / max(1, sum(len(part.sources) for part in parts)))
+
+
+def _rejects(rejects: Sequence[Reject], dataset: Dataset, usual: int) -> dict[str, list[Any]]:
+    """Return the rejects' columns; what the dataset's folder lacks comes first, at `usual` rows a video."""
+    columns: dict[str, list[Any]] = {
+        "video": [path for path, _ in dataset.missing] + [reject.video.path for reject in rejects],
+        "frame": [-1] * len(dataset.missing) + [reject.frame for reject in rejects],
+        "stage": ["scan"] * len(dataset.missing) + [reject.stage for reject in rejects],
+        "reason": [reason for _, reason in dataset.missing] + [reject.reason for reject in rejects],
+        "rows": [usual * (path in dataset.lost) for path, _ in dataset.missing] + [each.rows for each in rejects],
+    }
+    for name in ("method", "compression", "split"):
+        columns[name] = [""] * len(dataset.missing) + [getattr(reject.video, name) for reject in rejects]
+    return columns

@@ -1,0 +1,95 @@
+"""`KEY=VALUE` texts, presets, and the errors they meet."""
+
+import json
+from dataclasses import dataclass
+
+import pytest
+
+from models.detectors import DETECTORS, find
+from models.detectors.settings import Preset, Settings, describe, parse, restore
+from pipeline.config import setting
+from pipeline.errors import ConfigError
+
+ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switched(Settings):
+    sharp: bool = setting(True)
+
+
+PRESETS = {"row": Preset("a row", ("lr=0.5", "augment=off"))}
+
+
+def test_texts_become_values():
+    settings = parse(Settings, ["lr=0.01", "batch = 4", "augment=off", "methods=a, b", "compression=c23"])
+    assert (settings.lr, settings.batch, settings.augment) == (0.01, 4, "off")
+    assert (settings.methods, settings.compression) == (("a", "b"), "c23")
+    assert parse(Settings, ["methods=none"]).methods == ()
+
+
+def test_a_preset_gives_way_wherever_it_stands():
+    for pairs in (["preset=row", "lr=0.1"], ["lr=0.1", "preset=row"]):
+        settings = parse(Settings, pairs, PRESETS)
+        assert (settings.lr, settings.augment) == (0.1, "off")
+
+
+@pytest.mark.parametrize(
+    ("pair", "says"),
+    [
+        ("lr", "KEY=VALUE"),
+        ("=3", "KEY=VALUE"),
+        ("speed=3", "no setting is called speed; known are size, batch"),
+        ("lr=fast", "lr must be a number, not 'fast'"),
+        ("batch=1.5", "batch must be a whole number"),
+        ("batch=0", "batch is 0; it must be at least 1"),
+        ("lr=nan", "lr is nan; it must be at least 0"),
+        ("augment=maybe", "augment is maybe; it must be one of paper, strong, heavy, off"),
+        ("sharp=maybe", "sharp must be on or off"),
+        ("metric=f1", "metric is f1; it must be one of accuracy, auc"),
+        ("preset=other", "no preset other; known are row"),
+    ],
+)
+def test_errors(pair, says):
+    with pytest.raises(ConfigError, match=says):
+        parse(Switched, [pair], PRESETS)
+
+
+@ALL
+def test_every_table_row_parses_plans_and_comes_back_from_json(detector):
+    for name, preset in detector.presets.items():
+        settings = detector.parse([f"preset={name}"])
+        detector.plan(settings)
+        assert detector.restore(json.loads(json.dumps(settings.to_dict()))) == settings
+        assert preset.about
+
+
+@ALL
+def test_presets_differ_in_what_they_say(detector):
+    abouts = [(preset.about, preset.values) for preset in detector.presets.values()]
+    assert len(set(abouts)) == len(abouts)
+
+
+@ALL
+def test_describe_names_every_key_and_its_default_parses(detector):
+    rows = describe(detector.settings)
+    pairs = [f"{key}={default}" for key, default, _ in rows]
+    assert detector.parse(pairs) == detector.settings()
+
+
+def test_restore_refuses_what_a_field_does_not_take():
+    with pytest.raises(ConfigError, match="a list"):
+        restore(Settings, {"methods": 3})
+    with pytest.raises(ConfigError, match="a whole number"):
+        restore(Settings, {"batch": None})
+
+
+def test_find():
+    assert find("wavelet").name == "wavelet"
+    with pytest.raises(ConfigError, match="known are wavelet, grnet, locate, anticompression, bigarts"):
+        find("xception")
+
+
+def test_the_table_and_the_folder_agree(request):
+    files = {path.stem for path in (request.config.rootpath / "models" / "detectors").glob("*.py")}
+    assert files - {"__init__"} == set(DETECTORS)

@@ -1,0 +1,157 @@
+"""MTCNN and dlib: faces where they are, the same in a region as in the whole frame, landmarks, descriptors."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import skimage.data
+
+from pipeline.config import Detection
+from pipeline.faces import DETECTORS, Detected, detect, dlib, mtcnn
+from pipeline.video import frames
+
+DATA = Path(__file__).parents[3].parent / "shared" / "data"
+needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
+FACE = np.array([175, 68, 268, 172], np.float32)  # of the astronaut, forehead to chin
+
+
+def astronaut():
+    return skimage.data.astronaut()
+
+
+def overlap(one, other):
+    common = np.clip(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0, None).prod()
+    return common / ((one[2:] - one[:2]).prod() + (other[2:] - other[:2]).prod() - common)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_finds_the_face(name):
+    best = detect(astronaut(), Detection(detector=name))[0]
+    assert isinstance(best, Detected)
+    assert best.box.dtype == np.float32
+    assert overlap(best.box, FACE) > 0.7
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_finds_none_where_there_is_none(name):
+    settings = Detection(detector=name)
+    texture = skimage.data.brick()[:200, :300]
+    assert detect(np.dstack([texture] * 3), settings) == []
+    assert detect(np.zeros((240, 320, 3), np.uint8), settings) == []
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("shape", [(1, 1), (8, 300), (300, 8), (19, 19)])
+def test_frames_smaller_than_a_face(name, shape):
+    assert detect(np.full((*shape, 3), 128, np.uint8), Detection(detector=name)) == []
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+@pytest.mark.parametrize("crop", [slice(110, None), slice(None, 130)])
+def test_faces_cut_off_by_the_frames_edge_do_not_stop_it(name, crop):
+    for part in (astronaut()[crop], astronaut()[:, crop], astronaut()[:, 215:]):
+        for face in detect(part, Detection(detector=name, threshold=0.5)):
+            assert np.isfinite(face.box).all()
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_region_gives_the_boxes_of_the_whole_frame(name):
+    settings = Detection(detector=name)
+    frame = cv2.resize(astronaut(), (700, 610), interpolation=cv2.INTER_AREA)
+    whole = detect(frame, settings)[0].box
+    face = float((whole[2:] - whole[:2]).max())
+    for shift in (-0.3, 0.0, 0.17):
+        middle = (whole[:2] + whole[2:]) / 2 + shift * face
+        region = np.concatenate([middle - 1.25 * face, middle + 1.25 * face]).clip(0, [700, 610, 700, 610])
+        found = detect(frame, settings, "cpu", region.tolist(), face)
+        assert overlap(found[0].box, whole) > (0.9999 if name == "mtcnn" else 0.6)
+
+
+@pytest.mark.parametrize("name", DETECTORS)
+def test_region_without_the_face_finds_nothing(name):
+    assert detect(astronaut(), Detection(detector=name), "cpu", (300.0, 300.0, 500.0, 500.0), 100.0) == []
+
+
+def test_mtcnn_agrees_with_the_reference_implementation():
+    from facenet_pytorch import MTCNN
+
+    reference = MTCNN(keep_all=True)
+    pictures = [astronaut(), cv2.resize(astronaut(), (333, 251)), np.hstack([astronaut()[:250, 100:350]] * 2)]
+    for picture in pictures:
+        boxes, scores = reference.detect(picture)
+        found = mtcnn.detect(picture, threshold=0.0)
+        order = np.argsort(-scores.astype(float), kind="stable")
+        assert len(found) == len(boxes) > 0
+        for one, number in zip(found, order, strict=True):
+            np.testing.assert_allclose(one.score, float(scores[number]), atol=1e-5)
+            expected = min(boxes.astype(float), key=lambda box, one=one: np.abs(box - one.box).max())
+            np.testing.assert_allclose(one.box, expected, atol=0.01)
+
+
+@needs_data
+def test_mtcnn_agrees_with_the_reference_implementation_on_real_clips():
+    from facenet_pytorch import MTCNN
+
+    reference = MTCNN(keep_all=True)
+    for clip in ("talking_1", "WolfgangLanger_Pexels", "no_face"):
+        [(_, frame)] = frames.read(DATA / "clips" / f"{clip}.mp4", [40])
+        boxes, _ = reference.detect(frame)
+        found = mtcnn.detect(frame, threshold=0.0)
+        assert len(found) == (0 if boxes is None else len(boxes))
+        for one in found:
+            assert min(np.abs(box.astype(float) - one.box).max() for box in boxes) < 0.01
+
+
+def test_threshold_keeps_the_better_ones():
+    every = mtcnn.detect(astronaut(), threshold=0.0)
+    assert [face.score for face in every] == sorted((face.score for face in every), reverse=True)
+    assert [face.score for face in mtcnn.detect(astronaut(), threshold=1.1)] == []
+
+
+def test_landmarks_lie_on_the_features():
+    points = dlib.landmarks(astronaut(), dlib.detect(astronaut())[0].box)
+    assert points.shape == (68, 2)
+    assert points.dtype == np.float32
+    found = np.stack([points[36:42].mean(axis=0), points[42:48].mean(axis=0), points[48], points[54]])
+    # the eyes and the corners of the mouth by another network: MTCNN's five points
+    np.testing.assert_allclose(found, [[205, 102], [247, 104], [202, 139], [245, 142]], atol=5)
+
+
+def test_landmarks_from_either_detectors_box():
+    one = dlib.landmarks(astronaut(), dlib.detect(astronaut())[0].box)
+    other = dlib.landmarks(astronaut(), mtcnn.detect(astronaut())[0].box, "mtcnn")
+    between_eyes = np.linalg.norm(one[36:42].mean(axis=0) - one[42:48].mean(axis=0))
+    assert np.linalg.norm(one - other, axis=1).mean() < 0.05 * between_eyes
+
+
+@pytest.mark.parametrize("box", [(50, 50, 51, 90), (np.nan, 0, 10, 10), (900, 900, 990, 990), (-300, -300, -200, -200)])
+def test_landmarks_of_no_face_are_nan(box):
+    assert np.isnan(dlib.landmarks(astronaut(), np.array(box, np.float32))).all()
+
+
+def test_descriptor_is_nearer_to_the_same_person():
+    def describe(picture):
+        return dlib.descriptor(picture, dlib.landmarks(picture, dlib.detect(picture)[0].box))
+
+    same = describe(astronaut())
+    assert same.shape == (128,)
+    assert same.dtype == np.float32
+    darker = (astronaut() * 0.8).astype(np.uint8)
+    assert np.linalg.norm(same - describe(darker)) < 0.3
+    if DATA.is_dir():
+        other = frames.stills.load(DATA / "portraits" / "A000022.jpg")
+        assert np.linalg.norm(same - describe(other)) > 0.6
+
+
+def test_descriptor_needs_landmarks():
+    with pytest.raises(ValueError, match="68 finite landmarks"):
+        dlib.descriptor(astronaut(), np.full((68, 2), np.nan, np.float32))
+
+
+@needs_data
+def test_both_detectors_find_each_portrait():
+    for path in sorted((DATA / "portraits").glob("*.jpg"))[:6]:
+        picture = frames.stills.load(path)
+        one, other = mtcnn.detect(picture)[0], dlib.detect(picture)[0]
+        assert overlap(one.box, other.box) > 0.4

@@ -1,0 +1,154 @@
+import json
+from collections import Counter
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from pipeline.errors import LeakError
+from pipeline.manifest import NATIVE, REAL, SPLITS, Video, load_manifest, scan
+from pipeline.manifest.identity import deal, deal_counts, groups
+from pipeline.manifest.leaks import donor_leaks, identity_leaks, pair_leaks
+
+SHARES = {"train": 0.72, "val": 0.14, "test": 0.14}
+
+
+def real(name: str, split: str = "train", identity: str = "") -> Video:
+    return Video(name, f"{name}.mp4", REAL, NATIVE, split, identity or name, name)
+
+
+def fake(target: str, donor: str, split: str = "train", identity: str = "") -> Video:
+    name = f"{target}_{donor}"
+    return Video(name, f"{name}.mp4", "swap", NATIVE, split, identity or target, target, donor)
+
+
+def test_a_clean_split_has_no_leak() -> None:
+    videos = [real("a"), real("b"), fake("a", "b"), real("c", "test"), fake("c", "d", "test")]
+    assert pair_leaks(videos) == identity_leaks(videos) == donor_leaks(videos) == []
+
+
+def test_each_leak_is_named_with_its_sides() -> None:
+    assert pair_leaks([real("a"), fake("a", "b", "test")]) == [
+        "fakes in test with their real video in train: 1 (swap a_b)"
+    ]
+    assert identity_leaks([real("a", identity="ann"), real("b", "val", "ann")]) == [
+        "identities in train and val: 1 (ann)"
+    ]
+    assert donor_leaks([real("a"), real("b", "test"), fake("a", "b")]) == [
+        "fakes in train with a donor whose own videos are in test: 1 (swap a_b (donor b))"
+    ]
+
+
+def ffpp(root: Path, splits: dict[str, list[tuple[str, str]]], fakes: list[str]) -> Path:
+    for split in SPLITS:
+        path = root / "splits" / f"{split}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(splits.get(split, [])))
+    reals = root / "original_sequences/youtube/c23/videos"
+    swaps = root / "manipulated_sequences/Deepfakes/c23/videos"
+    for folder in (reals, swaps):
+        folder.mkdir(parents=True)
+    for name in {name for pairs in splits.values() for pair in pairs for name in pair}:
+        (reals / f"{name}.mp4").touch()
+    for name in fakes:
+        (swaps / f"{name}.mp4").touch()
+    return root
+
+
+def test_a_video_in_two_split_files_stops_the_run(tmp_path: Path) -> None:
+    ffpp(tmp_path, {"train": [("000", "001")], "test": [("001", "002")]}, ["000_001"])
+    with pytest.raises(LeakError, match="video 001 is in the split files of both train and test"):
+        scan(load_manifest("ffpp"), tmp_path)
+
+
+def test_a_fake_across_the_split_stops_the_run(tmp_path: Path) -> None:
+    ffpp(tmp_path, {"train": [("000", "001")], "test": [("002", "003")]}, ["000_001", "000_002"])
+    with pytest.raises(LeakError, match=r"fakes in train with a donor .* in test: 1 \(Deepfakes 000_002"):
+        scan(load_manifest("ffpp"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("rows", "sentence"),
+    [
+        ("a,x,train,\na,y,test,\n", "fakes in test with their real video in train"),
+        ("a,x,train,ann\nb,y,test,ann\n", "identities in test and train: 1"),
+    ],
+)
+def test_leaks_of_a_csv_stop_the_run(tmp_path: Path, rows: str, sentence: str) -> None:
+    for name in "abxy":
+        (tmp_path / name).touch()
+    path = tmp_path / "list.csv"
+    path.write_text("real,fake,split,identity\n" + rows)
+    with pytest.raises(LeakError, match=sentence):
+        scan(load_manifest("pairs"), path)
+
+
+def test_celebdf_official_list(tmp_path: Path) -> None:
+    path = Path(__file__).parents[4] / "shared/data/splits/celebdf_v2_List_of_testing_videos.txt"
+    if not path.is_file():
+        pytest.skip("the official test list is not on this machine")
+    (tmp_path / path.name.removeprefix("celebdf_v2_")).write_text(path.read_text())
+    for folder in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):
+        (tmp_path / folder).mkdir()
+    for line in path.read_text().splitlines():
+        label, listed = line.split()
+        (tmp_path / listed).touch()
+        if label == "0":
+            person, _, number = Path(listed).stem.split("_")
+            (tmp_path / "Celeb-real" / f"{person}_{number}.mp4").touch()
+    data = scan(load_manifest("celebdf"), tmp_path)
+    test = [video for video in data.videos if video.split == "test"]
+    assert Counter(video.method for video in test) == {REAL: 178, "Celeb-synthesis": 340}
+    splits = {video.id: video.split for video in data.videos}
+    assert sum(splits[video.target] != "test" for video in test) == 234
+    assert any("with their real video in train" in note for note in data.notes)
+    assert not {v.identity for v in data.videos if v.split == "val"} & {
+        v.identity for v in data.videos if v.split == "train"
+    }
+
+
+def test_ffpp_official_lists(tmp_path: Path) -> None:
+    folder = Path(__file__).parents[4] / "shared/data/splits"
+    if not folder.is_dir():
+        pytest.skip("the official split files are not on this machine")
+    splits = {split: json.loads((folder / f"ffpp_{split}.json").read_text()) for split in SPLITS}
+    assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 360, "val": 70, "test": 70}
+    names = [f"{a}_{b}" for pairs in splits.values() for pair in pairs for a, b in (pair, pair[::-1])]
+    data = scan(load_manifest("ffpp"), ffpp(tmp_path, splits, names))
+    count = Counter((video.method, video.split) for video in data.videos)
+    for method in (REAL, "Deepfakes"):
+        assert [count[method, split] for split in SPLITS] == [720, 140, 140]
+
+
+people = st.integers(0, 8).map(lambda number: f"p{number}")
+sets = st.lists(st.tuples(people, people), min_size=1, max_size=30, unique=True)
+
+
+@given(pairs=sets, seed=st.integers(0, 50), donors=st.booleans())
+def test_seeded_splits_never_part_a_person(pairs: list[tuple[str, str]], seed: int, donors: bool) -> None:
+    reals = {name: real(f"v{name}", identity=name) for pair in pairs for name in pair}
+    videos = [*reals.values(), *(fake(f"v{a}", b, identity=a) for a, b in pairs)]
+    members = groups(videos, donors=donors)
+    dealt = deal(members, SHARES, seed)
+    assert dealt == deal(dict(reversed(members.items())), SHARES, seed)
+    placed = [Video(**{**vars(video), "split": dealt[video.method, video.id]}) for video in videos]
+    assert pair_leaks(placed) == identity_leaks(placed) == []
+    if donors:
+        assert donor_leaks(placed) == []
+    if len(set(members.values())) >= 3:
+        assert set(dealt.values()) == set(SHARES)
+
+
+def test_shares_are_met_and_the_seed_matters() -> None:
+    members = groups([real(f"{number:03}") for number in range(1000)], donors=False)
+    count = Counter(deal(members, SHARES, 0).values())
+    assert count == {"train": 720, "val": 140, "test": 140}
+    assert deal(members, SHARES, 0) != deal(members, SHARES, 1)
+    assert Counter(deal_counts(members, {"train": 35}, "test", 0).values()) == {"train": 35, "test": 965}
+
+
+def test_given_splits_pull_their_group_along() -> None:
+    videos = [real("a", identity="ann"), real("b", identity="ann"), real("c")]
+    dealt = deal(groups(videos, donors=False), SHARES, 0, {(REAL, "a"): "test"})
+    assert dealt[REAL, "b"] == dealt[REAL, "a"] == "test"

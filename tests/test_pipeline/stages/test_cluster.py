@@ -1,0 +1,106 @@
+"""The map over processes: every outcome once, whatever becomes of the processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import tasks
+
+from pipeline.errors import ForgeryPrepError
+from pipeline.stages import cluster as module
+from pipeline.stages.cluster import Workers, cluster
+
+
+@pytest.fixture(scope="module")
+def crew():
+    with cluster(2) as workers:
+        yield workers
+
+
+def values(crew: Workers, function, arguments) -> dict[int, object]:
+    outcomes = list(crew.map(function, arguments))
+    assert sorted(outcome.number for outcome in outcomes) == list(range(len(arguments)))
+    return {outcome.number: outcome.failure or outcome.value for outcome in outcomes}
+
+
+def test_every_task_has_its_outcome(crew):
+    assert values(crew, tasks.square, [(number,) for number in range(20)]) == {n: n * n for n in range(20)}
+    assert values(crew, tasks.square, []) == {}
+
+
+def test_an_exception_stops_the_map_and_the_next_one_works(crew):
+    with pytest.raises(LookupError, match="number 3"):
+        list(crew.map(tasks.fail, [(3,)]))
+    assert values(crew, tasks.square, [(4,)]) == {0: 16}
+
+
+def test_libraries_start_no_threads_of_their_own(crew):
+    assert values(crew, tasks.threads, [()]) == {0: (1, "1")}
+
+
+def test_a_task_whose_process_is_killed_is_done_again(crew, tmp_path):
+    mark = tmp_path / "mark"
+    assert values(crew, tasks.die_once, [(n, 2, mark) for n in range(6)]) == {n: n for n in range(6)}
+    assert mark.exists()
+
+
+def test_a_task_that_always_kills_its_process_fails_alone(crew):
+    found = values(crew, tasks.die_at, [(n, 0) for n in range(5)])
+    assert "died" in str(found.pop(0))
+    assert found == {n: n for n in range(1, 5)}, "those that waited for the same process are not to blame"
+
+
+def test_processes_that_do_not_come_back_are_replaced(monkeypatch):
+    monkeypatch.setattr(module, "PATIENCE", 4.0)
+    with cluster(1) as crew:
+        (nanny,) = crew._local.workers.values()
+        crew._local.sync(nanny.close)
+        assert values(crew, tasks.square, [(n,) for n in range(4)]) == {n: n * n for n in range(4)}
+
+
+def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
+    outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 1) for n in range(4)], deadline=20)}
+    assert "longer than 20 seconds" in outcomes[1].failure
+    assert [outcomes[n].value for n in (0, 2, 3)] == [0, 2, 3]
+
+
+def test_processes_are_deaf_to_ctrl_c_also_those_started_later(crew, tmp_path):
+    assert values(crew, tasks.deaf, [()] * 4) == dict.fromkeys(range(4), True)
+    values(crew, tasks.die_once, [(0, 0, tmp_path / "mark")])
+    assert values(crew, tasks.deaf, [()] * 4) == dict.fromkeys(range(4), True)
+
+
+STARTING = """
+import time
+from pipeline.stages.cluster import cluster
+print("starting", flush=True)
+with cluster(2):
+    print("started", flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])  # it takes more than a second
+def test_ctrl_c_while_processes_start_waits_for_them(seconds):
+    command = [sys.executable, "-c", STARTING]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stdout.readline() == "starting\n"
+        time.sleep(seconds)
+        os.killpg(run.pid, signal.SIGINT)  # as a terminal does: to every process
+        said, errors = run.communicate(timeout=120)
+    assert said == ""
+    assert errors.count("Traceback") == 1, "the first process alone hears it"
+    assert errors.endswith("KeyboardInterrupt\n")
+
+
+def test_a_scheduler_that_does_not_answer_is_a_sentence():
+    with (
+        pytest.raises(ForgeryPrepError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"),
+        cluster(1, "tcp://127.0.0.1:9"),
+    ):
+        pass

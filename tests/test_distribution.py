@@ -44,12 +44,12 @@ def test_the_search_path_is_left_alone():
 @pytest.mark.parametrize(
     ("package", "door"),
     [
-        ("decord", {"pipeline/frames.py"}),
+        ("decord", {"pipeline/video/frames.py"}),
         ("dlib", {"pipeline/faces/dlib.py"}),
         ("facenet_pytorch", {"pipeline/faces/mtcnn.py"}),
-        ("zarr", {"pipeline/store.py"}),
-        ("dask", {"pipeline/graph.py"}),
-        ("distributed", {"pipeline/graph.py"}),
+        ("zarr", {"pipeline/store/arrays.py"}),
+        ("dask", {"pipeline/stages/cluster.py"}),
+        ("distributed", {"pipeline/stages/cluster.py"}),
     ],
 )
 def test_heavy_libraries_have_one_door(package, door):

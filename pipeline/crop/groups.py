@@ -1,17 +1,16 @@
-"""One real video and all its fakes: frames chosen once, faces found once, the same crops taken from every version."""
+"""The task of one group, a real video and all its fakes: plan, crop, judge the pairs, stage."""
 
-from collections.abc import Mapping, Sequence
+import dataclasses
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.config import Recipe
-from pipeline.crop.gather import gather
-from pipeline.crop.staging import COLUMNS, Part, new_part
-from pipeline.crop.versions import Draft
+from pipeline.crop.pairs import judge
+from pipeline.crop.plan import Plan, plan
+from pipeline.crop.reading import Context
+from pipeline.crop.staging import Crops, Part, Reject, as_columns, new_part
+from pipeline.crop.versions import Cropped, Cropper
 from pipeline.manifest import COMPRESSIONS, REAL, Dataset, Video
 
 
@@ -31,7 +30,7 @@ class Group:
 
 
 def groups(dataset: Dataset) -> list[Group]:
-    """Gather a dataset's files by the real video they come from, in the order of their ids."""
+    """Group a dataset's files by the real video they come from, in the order of their ids."""
     found: dict[tuple[str, str, str], list[Video]] = {}
     for video in dataset.videos:
         found.setdefault((video.target or video.id, video.method, video.id), []).append(video)
@@ -76,16 +75,25 @@ def index_group(
     kept, lost : int
         Rows staged, and rows asked for that cannot be had.
     """
-    with new_part(folder, group.number) as (store, done):
-        draft = Draft(root, recipe, store, device, cropped)
-        gather(draft, group.reals, group.fakes)
-        done.append(Part(tuple(draft.sources), tuple(draft.rejects), as_columns(draft.rows)))
-    return len(draft.rows), sum(reject.rows for reject in draft.rejects)
+    context = Context(root, recipe, device, cropped)
+    planned, unusable = plan(group.reals, group.fakes, context)
+    with new_part(folder, group.number) as (staged, done):
+        videos = _crop(planned, context, staged) if planned else []
+        rows = [row for cropped in videos for row in cropped.rows]
+        rejects = [*unusable, *(reject for cropped in videos for reject in cropped.rejects)]
+        sources = planned.sources if planned else ()
+        done.append(Part(sources, tuple(_without_root(reject, root) for reject in rejects), as_columns(rows)))
+    return len(rows), sum(reject.rows for reject in rejects)
 
 
-def as_columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, NDArray[Any]]:
-    """Turn rows into the columns of a part; none into empty columns."""
-    return {
-        name: np.asarray([row[name] for row in rows], dtype=kind).reshape(-1, *shape)
-        for name, (kind, shape) in COLUMNS.items()
-    }
+def _crop(planned: Plan, context: Context, staged: Crops) -> list[Cropped]:
+    """Crop the main video, then each fake where that was cropped."""
+    cropper = Cropper(planned, context, staged)
+    main, frames = cropper.crop(planned.main)
+    fakes = [judge(cropper.crop(take, frames)[0], take, planned, context) for take in planned.fakes]
+    return [main, *fakes]
+
+
+def _without_root(reject: Reject, root: Path) -> Reject:
+    """Take the dataset's folder out of a reason: where a dataset lies says nothing about it."""
+    return dataclasses.replace(reject, reason=reject.reason.replace(f"{root}{os.sep}", ""))

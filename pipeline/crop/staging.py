@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -26,6 +26,20 @@ COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and sh
     "alignment": (np.float32, ()),
     "landmarks": (np.float32, (68, 2)),
 }
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One cropped face: an entry of every column."""
+
+    video: int
+    frame: int
+    track: int
+    offset: int
+    box: NDArray[np.float32]  # (4,), pixels of the row's own video
+    score: float
+    alignment: float
+    landmarks: NDArray[np.float32]  # (68, 2), crop pixels
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,14 @@ class Part:
     sources: tuple[Source, ...]
     rejects: tuple[Reject, ...]
     columns: dict[str, NDArray[Any]]
+
+
+def as_columns(rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
+    """Turn rows into the columns of a part; no rows into empty columns."""
+    return {
+        name: np.asarray([getattr(row, name) for row in rows], dtype=kind).reshape(-1, *shape)
+        for name, (kind, shape) in COLUMNS.items()
+    }
 
 
 @dataclass

@@ -61,7 +61,7 @@ def _failed(group: groups.Group, recipe: Recipe, failure: str) -> Part:
         Reject(video, -1, "faces", failure, recipe.sampling.count(video.method == REAL, video.split))
         for video in group.videos
     )
-    return Part((), rejects, groups.as_columns([]))
+    return Part((), rejects, staging.as_columns([]))
 
 
 def write_images(

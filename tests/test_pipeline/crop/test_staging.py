@@ -1,10 +1,23 @@
 """A staged part is there whole or not at all, and reads back as it was written."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from pipeline.crop.groups import as_columns
-from pipeline.crop.staging import COLUMNS, Part, Reject, Source, clean, new_part, part_path, read_crops, read_part
+from pipeline.crop.staging import (
+    COLUMNS,
+    Part,
+    Reject,
+    Row,
+    Source,
+    as_columns,
+    clean,
+    new_part,
+    part_path,
+    read_crops,
+    read_part,
+)
 from pipeline.errors import WriteError
 from pipeline.manifest import REAL, Video
 
@@ -28,6 +41,10 @@ def test_what_is_staged_reads_back(tmp_path):
         np.testing.assert_array_equal(back.columns[name], part.columns[name])
         assert back.columns[name].dtype == part.columns[name].dtype
     np.testing.assert_array_equal(read_crops(tmp_path / "new", 4, np.array([3, 0, 3]), 8), CROPS[[3, 0, 3]])
+
+
+def test_a_row_has_an_entry_of_every_column():
+    assert [field.name for field in dataclasses.fields(Row)] == list(COLUMNS)
 
 
 def test_a_part_without_rows_reads_back(tmp_path):

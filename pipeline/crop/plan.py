@@ -1,0 +1,178 @@
+"""First step of a group's task: probe its files, choose frames, find faces, choose the manipulated one.
+
+The plan says which faces are cropped from which frames of which files, before the first crop is made.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Recipe
+from pipeline.crop.reading import Context, Reader
+from pipeline.crop.staging import Reject, Source
+from pipeline.faces import choice
+from pipeline.faces.tracks import Track, follow
+from pipeline.manifest import REAL, Video
+from pipeline.video import checksum, frames, sampling
+
+PROBED_PAIRS = 8  # frames compared to choose the manipulated face
+
+Versions = tuple[Video, ...]  # the compressions of one video, least compressed first
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """One face in one frame."""
+
+    track: int  # counts in Faces.tracks
+    box: NDArray[np.float32]  # as detected, shape (4,)
+    score: float
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """The faces of a group's main video; its versions and its fakes are all cropped there."""
+
+    frames: NDArray[np.int64]  # sampled, increasing, shape (n,)
+    tracks: tuple[Track, ...]
+    width: int  # of the video they were found in, pixels
+    height: int
+    unread: dict[int, str]  # sampled frames that did not decode -> reason
+
+    def at(self, frame: int, used: Sequence[int]) -> list[Found]:
+        """Return the faces of the tracks `used` that one frame shows."""
+        found = []
+        for number in used:
+            track = self.tracks[number]
+            place = int(np.searchsorted(track.frames, frame))
+            if place < len(track.frames) and track.frames[place] == frame:
+                found.append(Found(number, track.boxes[place], float(track.scores[place])))
+        return found
+
+
+@dataclass(frozen=True, eq=False)
+class Take:
+    """One video in every compression that can be read, and the frames and faces to crop from each."""
+
+    sources: tuple[Source, ...]  # least compressed first
+    frames: NDArray[np.int64]  # increasing, shape (n,)
+    tracks: tuple[int, ...]  # count in Faces.tracks
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """All that a group's task will crop."""
+
+    sources: tuple[Source, ...]  # every file that can be read, in the group's order
+    faces: Faces
+    main: Take  # the real video, or the only fake of a group without one
+    fakes: tuple[Take, ...]  # made from the main video
+
+
+def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[Plan | None, tuple[Reject, ...]]:
+    """Plan the crops of one real video and its fakes, or of one fake without a real.
+
+    Parameters
+    ----------
+    reals : tuple of Video
+        Compressions of the real video; empty for a fake whose real is not known.
+    fakes : sequence of tuple of Video
+        One entry a fake, its compressions; exactly one where there is no real.
+    context : Context
+
+    Returns
+    -------
+    plan : Plan or None
+        None where no version of the main video can be read.
+    rejects : tuple of Reject
+        Files that cannot be used.
+    """
+    main = reals or fakes[0]
+    others = [versions for versions in fakes if versions is not main]
+    opened, rejects = _open(main, context)
+    if not opened:
+        reason = f"its real video {main[0].path} cannot be read"
+        lost = [_unusable(video, "pair", reason, context.recipe) for versions in others for video in versions]
+        return None, (*rejects, *lost)
+    count = min(source.frames for source in opened)
+    settings, seed = context.recipe.sampling, _seed(context.recipe, main[0].id)
+    faces = _find(opened[0], sampling.choose(count, _wanted(context.recipe, main[0]), settings, seed), context)
+    takes: list[Take] = []
+    for versions in others:
+        readable, unreadable = _open(versions, context, opened)
+        rejects += unreadable
+        if readable:
+            takes.append(_fake(readable, opened, faces, context))
+    used = sorted({track for take in takes for track in take.tracks})
+    of_main = Take(opened, faces.frames, tuple(used) or choice.dominant(faces.tracks))
+    sources = opened + tuple(source for take in takes for source in take.sources)
+    return Plan(sources, faces, of_main, tuple(takes)), rejects
+
+
+def _open(
+    versions: Versions, context: Context, reals: Sequence[Source] | None = None
+) -> tuple[tuple[Source, ...], tuple[Reject, ...]]:
+    """Probe every compression of one video; return those that can be read, and what is wrong with the others."""
+    found = [_probe(video, context, reals) for video in versions]
+    return tuple(source for source, _ in found if source), tuple(reject for _, reject in found if reject)
+
+
+def _probe(video: Video, context: Context, reals: Sequence[Source] | None) -> tuple[Source | None, Reject | None]:
+    """Probe one file; a fake needs a readable real of its own compression."""
+    if reals is not None and not any(real.video.compression == video.compression for real in reals):
+        reason = f"there is no readable real video in {video.compression}"
+        return None, _unusable(video, "pair", reason, context.recipe)
+    path = context.root / video.path
+    try:
+        probe = frames.probe(path)
+        source = Source(video, probe.frames, probe.width, probe.height, checksum.sha256(path))
+    except OSError as error:  # DecodeError is one
+        return None, _unusable(video, "probe", str(error), context.recipe)
+    # of a damaged file all that can be read is used; the reject says that there should be more
+    return source, Reject(video, -1, "probe", probe.damage, rows=0) if probe.damage else None
+
+
+def _unusable(video: Video, stage: str, reason: str, recipe: Recipe) -> Reject:
+    return Reject(video, -1, stage, reason, _wanted(recipe, video))
+
+
+def _wanted(recipe: Recipe, video: Video) -> int:
+    return recipe.sampling.count(video.method == REAL, video.split)
+
+
+def _seed(recipe: Recipe, name: str) -> int:
+    return int.from_bytes(hashlib.sha256(f"{recipe.seed}/{name}".encode()).digest()[:8], "big")
+
+
+def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
+    """Follow every person through the sampled frames; a picture that is a crop already is one face."""
+    if context.cropped:
+        box = np.array([0, 0, source.width, source.height], dtype=np.float32)
+        whole = Track(chosen, np.tile(box, (len(chosen), 1)), np.ones(len(chosen), dtype=np.float32))
+        return Faces(chosen, (whole,), source.width, source.height, {})
+    reader = Reader(context, source, chosen)
+    tracks = follow(reader, context.recipe.detection, context.device)
+    unread = {frame: reader.reason for frame in map(int, chosen) if frame not in reader.got}
+    return Faces(chosen, tracks, source.width, source.height, unread)
+
+
+def _fake(sources: tuple[Source, ...], reals: Sequence[Source], faces: Faces, context: Context) -> Take:
+    """Plan one fake: fewer frames than its real where the recipe says so, and the manipulated face alone."""
+    counted = context.recipe.sampling.method in ("even", "random")
+    wanted = _wanted(context.recipe, sources[0].video)
+    chosen = sampling.subset(faces.frames, wanted) if counted else faces.frames
+    return Take(sources, chosen, _manipulated(sources[0], reals, faces, context))
+
+
+def _manipulated(fake: Source, reals: Sequence[Source], faces: Faces, context: Context) -> tuple[int, ...]:
+    """Choose the face that differs from the real's; with one person there is nothing to choose."""
+    if len(faces.tracks) <= 1:
+        return tuple(range(len(faces.tracks)))
+    real = next(source for source in reals if source.video.compression == fake.video.compression)
+    both = faces.frames[faces.frames < min(fake.frames, real.frames)]
+    probed = sampling.subset(both, PROBED_PAIRS)
+    pairs = zip(Reader(context, fake, probed), Reader(context, real, probed), strict=False)  # a damaged file ends both
+    return choice.choose(faces.tracks, ((index, ours, theirs) for (index, ours), (_, theirs) in pairs)).tracks

@@ -1,0 +1,44 @@
+"""Frames of one file, as far as it decodes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Recipe
+from pipeline.crop.staging import Source
+from pipeline.errors import DecodeError
+from pipeline.video import frames
+
+Frame = NDArray[np.uint8]  # RGB, shape (H, W, 3)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What every step of a group's task needs to know."""
+
+    root: Path  # the dataset's folder
+    recipe: Recipe
+    device: str = "cpu"  # for the detector
+    cropped: bool = False  # the pictures are face crops already: no detection, the box is the whole frame
+
+
+class Reader:
+    """Iterate over the wanted frames of a file that decode; keep the reason why the others do not."""
+
+    def __init__(self, context: Context, source: Source, wanted: Sequence[int] | NDArray[np.int64]) -> None:
+        self.path = context.root / source.video.path
+        self.wanted = [int(frame) for frame in wanted if frame < source.frames]
+        self.decoder = context.recipe.sampling.decoder
+        self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
+        self.got: set[int] = set()
+
+    def __iter__(self) -> Iterator[tuple[int, Frame]]:
+        try:
+            for frame, picture in frames.read(self.path, self.wanted, self.decoder):
+                self.got.add(frame)
+                yield frame, picture
+        except DecodeError as error:
+            self.reason = str(error)

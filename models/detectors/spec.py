@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from pipeline.errors import ConfigError, StoreError
+from pipeline.labels import LABELS
 
 # What an augmentation is called, and what its range [low, high] means; a strength is drawn uniformly from it.
 OPERATIONS: Mapping[str, str] = {
@@ -24,9 +25,6 @@ OPERATIONS: Mapping[str, str] = {
     "jpeg": "JPEG quality",
 }
 GEOMETRIC = ("flip", "rotate", "perspective", "crop")  # act on image, twin and every map with the same draw
-
-# The command that adds a missing array, with its kinds after it; what is not here comes with the store itself.
-LABEL_KINDS = ("ssim", "mask", "noise", "hull", "boundary")
 
 
 @dataclass(frozen=True)
@@ -271,7 +269,7 @@ def require(plan: Plan, present: Collection[str], store: str, detector: str) -> 
     missing = [name for name in plan.arrays if name not in present]
     if not missing:
         return
-    kinds = [name for name in missing if name in LABEL_KINDS]
+    kinds = [name for name in missing if name in LABELS]
     commands = []
     if kinds:
         commands.append(f"forgery-prep labels {' '.join(f'--kind {kind}' for kind in kinds)} --store {store}")

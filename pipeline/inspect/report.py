@@ -19,7 +19,6 @@ from pipeline.store.writing import writing
 
 TILE = 120  # pixels of a picture's side
 HEAD, MARGIN = 20, 96  # pixels of the column titles, and of the row titles
-RESIDUE_GAIN = 32  # grey levels shown per grey level of noise
 TITLES = {"rr": "blend RR", "fr": "blend FR"}
 MANIPULATED, NOTHING = (255, 255, 255), (96, 96, 160)  # colours of 1 and of "no label possible"
 
@@ -127,10 +126,10 @@ def _blend(group: store.Group, row: int | None) -> Picture:
 
 
 def _label(values: NDArray[Any], kind: str) -> Picture:
-    """Paint a label: noise as its magnitude, the others by their flags."""
-    if LABELS[kind].source == "image":
-        scale = float(LABELS[kind].attributes["scale_factor"])
-        grey = np.clip(np.abs(values.astype(np.float32)) * scale * RESIDUE_GAIN, 0, 255).astype(np.uint8)
+    """Paint a label: a scaled one as its magnitude, a binary one by its flags."""
+    about = LABELS[kind]
+    if about.scale is not None:
+        grey = np.clip(np.abs(values.astype(np.float32)) * about.scale * about.gain, 0, 255).astype(np.uint8)
         return np.repeat(grey[..., None], 3, axis=2)
     painted = np.zeros((*values.shape, 3), dtype=np.uint8)
     painted[values == 1] = MANIPULATED

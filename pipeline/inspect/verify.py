@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
         return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
     findings = []
     name = path.rpartition("/")[2]
-    if name in LABELS and values.dtype == np.uint8 and not np.isin(np.unique(values), BINARY).all():
+    if name in LABELS and LABELS[name].flags and not np.isin(np.unique(values), BINARY).all():
         findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
     last = store.shard_rows(array, number)[1] - 1
     if again is not None:
@@ -172,8 +173,8 @@ def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.
 
 def _again(group: store.Group, kind: str, row: int, about: labelling.Rows) -> NDArray[Any]:
     recipe = stored_recipe(group)
-    values = labelling.label_rows(group, kind, (row, row + 1), about, recipe.labelling, recipe.cropping, "")
-    return np.asarray(values[0])
+    task = labelling.LabelTask(kind, (row, row + 1), about, recipe.labelling, recipe.cropping, Path())
+    return np.asarray(labelling.label_rows(group, task)[0])
 
 
 def _span(array: store.Array, number: int) -> str:

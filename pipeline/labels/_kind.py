@@ -1,7 +1,7 @@
-"""What a label kind is, and the two pixel values that are no label."""
+"""Definition of a label kind, and the two pixel values that are no label."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -11,6 +11,8 @@ from pipeline.config import Labelling, Levels
 
 NO_LABEL = 255  # this kind cannot exist for the sample (no pair, no mask)
 UNWRITTEN = 254  # fill value: the pixel was never written, which must not read as "real"
+
+Flags = tuple[str, str]  # what 0 and 1 mean
 
 
 @dataclass(frozen=True)
@@ -38,14 +40,22 @@ class LabelKind:
     description: str
     units: str
     reference: str
-    attributes: Mapping[str, Any]  # further attributes of the stored array
     parameters: Callable[[Labelling], dict[str, Any]]  # everything that decides the values, plain and ready for JSON
     compute: Callable[..., NDArray[Any]]
+    flags: Flags | None = None  # of a binary label: meanings of 0 and 1
+    scale: float | None = None  # of any other: `units` per stored step
+    gain: float = 1.0  # of any other: grey levels that a picture of it shows per unit
 
+    def __post_init__(self) -> None:
+        if (self.flags is None) == (self.scale is None):
+            raise ValueError(f"The label kind {self.name} needs either flags or a scale.")
 
-def flags(zero: str, one: str) -> dict[str, Any]:
-    """Return the CF flag attributes of a binary label, from the meanings of its two values."""
-    return {"flag_values": [0, 1, NO_LABEL], "flag_meanings": [zero, one, "no_label"]}
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """Return the CF attributes that explain the stored values."""
+        if self.flags is not None:
+            return {"flag_values": [0, 1, NO_LABEL], "flag_meanings": [*self.flags, "no_label"]}
+        return {"scale_factor": self.scale}
 
 
 def at(levels: Levels, level: str) -> float:

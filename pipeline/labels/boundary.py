@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Labelling
-from pipeline.labels._kind import NO_LABEL, UNWRITTEN, LabelKind, flags
+from pipeline.labels._kind import NO_LABEL, UNWRITTEN, LabelKind
 
 
 def ring(mask: NDArray[np.uint8], kernel: int) -> NDArray[np.uint8]:
@@ -73,7 +73,7 @@ KIND = LabelKind(
     units="1",
     reference="Chen et al., Watching the BiG artifacts: Exposing DeepFake videos via Bi-granularity artifacts, "
     "Pattern Recognition, section 3.1.",
-    attributes=flags("elsewhere", "boundary"),
+    flags=("elsewhere", "boundary"),
     parameters=parameters,
     compute=compute,
 )

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Labelling
-from pipeline.labels._kind import UNWRITTEN, LabelKind, at, flags
+from pipeline.labels._kind import UNWRITTEN, LabelKind, at
 
 OPENING = 3  # square, pixels: single outliers of compression go
 BRIDGE = 7  # square, pixels: parts of the face this close count as one
@@ -144,7 +144,7 @@ KIND = LabelKind(
     units="1",
     reference="Chen et al., Watching the BiG artifacts: Exposing DeepFake videos via Bi-granularity artifacts, "
     "Pattern Recognition, section 3.1.",
-    attributes=flags("outside", "inside"),
+    flags=("outside", "inside"),
     parameters=parameters,
     compute=compute,
 )

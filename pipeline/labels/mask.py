@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Labelling
-from pipeline.labels._kind import UNWRITTEN, LabelKind, flags
+from pipeline.labels._kind import UNWRITTEN, LabelKind
 
 WHITE = 255
 
@@ -74,7 +74,7 @@ KIND = LabelKind(
     units="1",
     reference="Threshold: Cao et al., Metric Learning for Anti-Compression Facial Forgery Detection, implementation "
     "details; closed region: Kong et al., Detect and Locate, section IV, Binary mask generation.",
-    attributes=flags("untouched", "manipulated"),
+    flags=("untouched", "manipulated"),
     parameters=parameters,
     compute=compute,
 )

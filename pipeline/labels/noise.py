@@ -126,7 +126,8 @@ KIND = LabelKind(
     "grey levels. Take the absolute value before any resizing.",
     units="grey level",
     reference="Kong et al., Detect and Locate, eqs. 4 and 5; filter: Mihcak, Kozintsev, Ramchandran, ICASSP 1999.",
-    attributes={"scale_factor": STEP},
+    scale=STEP,
+    gain=32,
     parameters=parameters,
     compute=compute,
 )

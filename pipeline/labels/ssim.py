@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Labelling
-from pipeline.labels._kind import UNWRITTEN, LabelKind, at, flags
+from pipeline.labels._kind import UNWRITTEN, LabelKind, at
 
 RANGE = 255  # of 8-bit grey levels
 K1, K2 = 0.01, 0.03  # stabilising constants, as everybody's
@@ -161,7 +161,7 @@ KIND = LabelKind(
     units="1",
     reference="Jia et al., Inconsistency-Aware Wavelet Dual-Branch Network for Face Forgery Detection, IEEE TBIOM "
     "2021, Data Pre-Processing; SSIM: Wang et al., IEEE TIP 2004, eq. 13.",
-    attributes=flags("untouched", "manipulated"),
+    flags=("untouched", "manipulated"),
     parameters=parameters,
     compute=compute,
 )

@@ -1,8 +1,9 @@
-"""Label kinds over a store's rows: what each row is computed from, and the task that writes one shard."""
+"""Labels for a store's rows: the table of what each row is computed from, and the task that writes one shard."""
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Pixels = NDArray[Any]
 
 @dataclass(frozen=True)
 class Rows:
-    """What the labels of some rows are made from; every array has one entry a row."""
+    """Table of what labels are made from; every array has one entry a row."""
 
     real: NDArray[np.bool_]  # an untouched face: nothing is manipulated
     fake: NDArray[np.int64]  # row of the least compressed twin that has a pair
@@ -69,55 +70,16 @@ def _compression_of_videos(columns: Mapping[str, NDArray[Any]]) -> tuple[list[in
     return codes, paths
 
 
-def label_shard(
-    location: str, kind: str, number: int, rows: Rows, settings: Labelling, cropping: Cropping, root: str
-) -> None:
-    """Compute one label kind for the rows of one shard and write them in one step.
-
-    Parameters
-    ----------
-    location : str
-        The store.
-    kind : str
-        Key of LABELS.
-    number : int
-        Of the shard.
-    rows : Rows
-        Of the shard alone.
-    settings : Labelling
-    cropping : Cropping
-    root : str
-        The dataset's folder, for masks.
-    """
-    group = store.open_group(location, "r+")
-    array = store.array_of(group, kind)
-    store.write_shard(
-        array, number, label_rows(group, kind, store.shard_rows(array, number), rows, settings, cropping, root)
-    )
-
-
-def label_rows(
-    group: store.Group,
-    kind: str,
-    span: tuple[int, int],
-    rows: Rows,
-    settings: Labelling,
-    cropping: Cropping,
-    root: str,
-) -> Pixels:
-    """Compute one label kind for neighbouring rows; `span` is the first and the one after the last."""
-    return SOURCES[LABELS[kind].source](_Task(group, span, rows, settings, cropping, Path(root), kind))
-
-
 @dataclass(frozen=True)
-class _Task:
-    group: store.Group
-    span: tuple[int, int]
-    rows: Rows
+class LabelTask:
+    """One label kind to compute for neighbouring rows."""
+
+    kind: str  # key of LABELS
+    span: tuple[int, int]  # first row, and the one after the last
+    rows: Rows  # what they are made from, an entry a row of the span
     settings: Labelling
     cropping: Cropping
-    root: Path
-    kind: str
+    root: Path  # the dataset's folder, for masks
 
     def blank(self) -> Pixels:
         """Return labels that say `no label possible`, and `nothing manipulated` for untouched faces."""
@@ -126,40 +88,40 @@ class _Task:
         blank[self.rows.real] = 0
         return blank
 
-    def array(self, name: str) -> store.Array:
-        """Return one of the store's arrays."""
-        return store.array_of(self.group, name)
+
+def label_shard(location: str, number: int, task: LabelTask) -> None:
+    """Compute one label kind for the rows of one shard of the store at `location` and write them in one step."""
+    group = store.open_group(location, "r+")
+    store.write_shard(store.array_of(group, task.kind), number, label_rows(group, task))
 
 
-def _from_image(task: _Task) -> Pixels:
-    images = store.read(task.array("image"), slice(*task.span))
+def label_rows(group: store.Group, task: LabelTask) -> Pixels:
+    """Compute one label kind for neighbouring rows of a store: an array of shape (rows, size, size)."""
+    return SOURCES[LABELS[task.kind].source](group, task)
+
+
+def _from_array(name: str, group: store.Group, task: LabelTask) -> Pixels:
+    """Compute labels that are made from the same row of one stored array."""
+    values = store.read(store.array_of(group, name), slice(*task.span))
     compute = LABELS[task.kind].compute
     return np.stack(
-        [compute(image, task.settings, level) for image, level in zip(images, task.rows.own_level, strict=True)]
+        [compute(value, task.settings, level) for value, level in zip(values, task.rows.own_level, strict=True)]
     )
 
 
-def _from_hull(task: _Task) -> Pixels:
-    hulls = store.read(task.array("hull"), slice(*task.span))
-    compute = LABELS[task.kind].compute
-    return np.stack(
-        [compute(hull, task.settings, level) for hull, level in zip(hulls, task.rows.own_level, strict=True)]
-    )
-
-
-def _from_pair(task: _Task) -> Pixels:
+def _from_pair(group: store.Group, task: LabelTask) -> Pixels:
     values, compute = task.blank(), LABELS[task.kind].compute
     known: dict[int, Pixels] = {}  # twins share their label
     for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)):
         fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
         if fake not in known:
-            both = store.read(task.array("image"), [fake, real])
+            both = store.read(store.array_of(group, "image"), [fake, real])
             known[fake] = compute(*both, task.settings, task.rows.pair_level[number])
         values[number] = known[fake]
     return values
 
 
-def _from_mask(task: _Task) -> Pixels:
+def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
     values = task.blank()
     wanted: dict[str, list[int]] = {}
     for number in np.flatnonzero(~task.rows.real).tolist():
@@ -172,7 +134,7 @@ def _from_mask(task: _Task) -> Pixels:
     return values
 
 
-def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+def _read_masks(task: LabelTask, path: str, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
     """Read one mask video where the shard needs it, as far as it goes."""
     by_frame: dict[int, list[int]] = {}
     for number in numbers:
@@ -187,9 +149,9 @@ def _read_masks(task: _Task, path: str, numbers: Sequence[int]) -> Iterator[tupl
             yield row, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 
-SOURCES: dict[str, Callable[[_Task], Pixels]] = {
-    "image": _from_image,
-    "hull": _from_hull,
+SOURCES: dict[str, Callable[[store.Group, LabelTask], Pixels]] = {
+    "image": partial(_from_array, "image"),
+    "hull": partial(_from_array, "hull"),
     "pair": _from_pair,
     "mask": _from_mask,
 }

@@ -102,18 +102,11 @@ def write_labels(
     """Write one label kind's shards: those that are missing, or all of them again."""
     array = store.array_of(store.open_group(location, "r+"), kind)
     todo = list(range(store.shard_count(array))) if again else store.missing_shards(array)
-    tasks = [
-        (
-            location,
-            kind,
-            number,
-            rows.take(*store.shard_rows(array, number)),
-            recipe.labelling,
-            recipe.cropping,
-            str(root),
-        )
-        for number in todo
-    ]
+    tasks = []
+    for number in todo:
+        span = store.shard_rows(array, number)
+        task = labelling.LabelTask(kind, span, rows.take(*span), recipe.labelling, recipe.cropping, root)
+        tasks.append((location, number, task))
     _map(workers, labelling.label_shard, tasks, store.shard_count(array), kind, progress)
 
 

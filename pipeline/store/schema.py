@@ -92,8 +92,7 @@ VIDEOS = (
     ArraySpec("video_height", ("video",), "int32", "Height of the presented frame", units="pixel", fill=-2),
 )
 
-_MASKS = {"flag_values": [0, 1, 255], "flag_meanings": ["untouched", "manipulated", "no_label_possible"]}
-_BIGARTS = "Chen et al., Watching the BiG artifacts, Pattern Recognition, section 3.2"
+_BIGARTS = "Chen et al., Watching the BiG artifacts, Pattern Recognition, section 3.3"
 
 BLENDS = (
     ArraySpec(
@@ -112,7 +111,7 @@ BLENDS = (
         "M_in: region that comes from a fake face",
         reference=_BIGARTS,
         fill=254,
-        attributes=_MASKS,
+        attributes=LABELS["hull"].attributes,
     ),
     ArraySpec(
         "boundary",
@@ -121,7 +120,7 @@ BLENDS = (
         "M_ex: ring on the blending boundary",
         reference=_BIGARTS,
         fill=254,
-        attributes=_MASKS,
+        attributes=LABELS["boundary"].attributes,
     ),
     ArraySpec("seed", ("sample",), "int64", "Seed of the distortion of this blend", fill=-2),
 )
@@ -142,5 +141,5 @@ def label_spec(kind: str) -> ArraySpec:
     """Return the specification of one label kind's array."""
     about = LABELS[kind]
     return ArraySpec(
-        kind, FRAME, about.dtype, about.description, about.units, about.reference, about.fill, dict(about.attributes)
+        kind, FRAME, about.dtype, about.description, about.units, about.reference, about.fill, about.attributes
     )

@@ -11,7 +11,6 @@ from models.detectors.settings import AUGMENT, METRICS
 from models.detectors.spec import (
     GEOMETRIC,
     HEAVY,
-    LABEL_KINDS,
     OPERATIONS,
     STRONG,
     Constant,
@@ -22,6 +21,7 @@ from models.detectors.spec import (
     require,
 )
 from pipeline.errors import ConfigError, StoreError
+from pipeline.labels import LABELS
 
 ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 
@@ -70,7 +70,7 @@ def test_plans_use_known_words(detector):
         plan = detector.plan(detector.parse([f"preset={name}"]))
         assert {a.operation for a in plan.augmentations} <= set(OPERATIONS)
         assert all(0 < a.probability <= 1 and a.low <= a.high for a in plan.augmentations)
-        assert set(plan.maps) <= set(LABEL_KINDS) & set(plan.arrays)
+        assert set(plan.maps) <= set(LABELS) & set(plan.arrays)
         assert plan.truth in ("", *plan.maps)
         assert set(plan.epoch.mix) <= set(SOURCES)
         assert plan.metric in METRICS

@@ -197,3 +197,10 @@ def test_every_array_says_what_it_is(tiny_store):
     assert store.meanings(opened, "method") == ["real", "Warp", "Patch", "Expression", "Rerender"]
     assert store.meanings(opened, "compression") == ["raw", "c23", "c40"]
     assert all(store.attributes_of(store.array_of(opened, kind))["parameters"] for kind in (*LABELS, "image"))
+
+
+@pytest.mark.parametrize("name", ["hull", "boundary"])
+def test_a_blend_s_masks_use_the_numbers_of_the_labels_of_their_name(name):
+    (of_blend,) = [spec for spec in BLENDS if spec.name == name]
+    assert of_blend.attributes == label_spec(name).attributes
+    assert "section 3.3" in of_blend.reference

@@ -1,6 +1,7 @@
 """Frames: exact counts, one meaning of the index, equal pixels from both readers, damage named."""
 
 import dataclasses
+import gc
 import importlib.util
 from fractions import Fraction
 from pathlib import Path
@@ -167,6 +168,24 @@ def test_turned_videos_come_upright(tmp_path, turn, quarters):
 
 
 @needs_decord
+@pytest.mark.parametrize("turn", [None, 90])
+def test_decoders_are_freed_without_the_garbage_collector(tmp_path, turn):
+    path = tmp_path / "video.mp4"
+    write(path, turn=turn)  # libx264 leaves side data of its own in the first frame
+    gc.collect()
+    gc.disable()
+    try:
+        before = {id(each) for each in gc.get_objects() if isinstance(each, av.VideoFrame)}
+        for _ in range(5):
+            assert frames.probe(path, deep=True).frames == COUNT
+            assert len(list(frames.read(path, [0, 3, COUNT - 1]))) == 3
+            assert next(frames.read(path, [1]))[0] == 1
+        kept = [each for each in gc.get_objects() if isinstance(each, av.VideoFrame) and id(each) not in before]
+    finally:
+        gc.enable()
+    assert not kept
+
+
 def test_mirrored_video(tmp_path):
     plain, mirrored = write(tmp_path / "plain.mp4", crf=0), write(tmp_path / "mirrored.mp4", crf=0, mirror=True)
     [(_, one)], [(_, other)] = frames.read(plain, [3]), frames.read(mirrored, [3])

@@ -55,3 +55,13 @@ class CheckpointError(ForgeryPrepError, ValueError):
 
 class TrainingError(ForgeryPrepError, RuntimeError):
     """Training cannot go on: the loss is no number any more, or not even one row fits into memory."""
+
+
+def first_line(error: BaseException) -> str:
+    """Return the part of any error's text that is meant for people: its first line, without the full stop.
+
+    >>> first_line(OSError(28, "No space left on device")), first_line(KeyError()), first_line(ValueError("No. 7."))
+    ('No space left on device', 'KeyError', 'No. 7')
+    """
+    text = str(getattr(error, "strerror", None) or error).strip()
+    return text.splitlines()[0].strip().rstrip(".") if text else type(error).__name__

@@ -1,6 +1,5 @@
 """Encoders from timm, cut into named stages: the shared bodies of the detectors."""
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +7,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import WeightsError
+from pipeline.errors import WeightsError, first_line
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, standard deviation of RGB in [0, 1]
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # Xception's: [0, 1] becomes [-1, 1]
@@ -141,7 +140,7 @@ def create(name: str, pretrained: bool) -> Any:
         if not pretrained:
             raise
         raise WeightsError(
-            f"The ImageNet weights of {name} could not be fetched ({_first_line(error)}). Connect once so that they "
+            f"The ImageNet weights of {name} could not be fetched ({first_line(error)}). Connect once so that they "
             "are cached, or train from random weights with --no-pretrained."
         ) from error
 
@@ -150,7 +149,3 @@ def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, stride: int = 1, bi
     """Return a same-padded convolution, batch norm and ReLU."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=bias)
     return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
-
-
-def _first_line(error: BaseException) -> str:
-    return next(itertools.chain(str(error).splitlines(), [type(error).__name__])).rstrip(".")

@@ -1,9 +1,7 @@
 """Checkpoints: tensors and one JSON text, written whole or not at all, read without running anything they hold."""
 
-import contextlib
 import io
 import json
-import os
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -17,7 +15,8 @@ from torch import Tensor
 from models.detectors import find
 from models.detectors.base import Detector, Network
 from models.detectors.settings import Settings
-from pipeline.errors import CheckpointError
+from pipeline.errors import CheckpointError, first_line
+from pipeline.files import replacing
 from pipeline.store.writing import writing
 
 VERSION = 1
@@ -80,7 +79,6 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
     What was there stays whole until the new one is complete.
     """
-    part = path.with_name(f".{path.name}.part")
     values = {
         "version": VERSION,
         "about": json.dumps(checkpoint.about),
@@ -89,17 +87,8 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     }
     data = io.BytesIO()  # a full disk is met by one plain write, not inside torch's own writer
     torch.save(values, data)
-    with writing(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as stream:
-                stream.write(data.getbuffer())
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(part, path)
-        finally:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+    with writing(str(path)), replacing(path) as part:
+        part.write_bytes(data.getbuffer())
 
 
 def load(path: Path) -> Checkpoint:
@@ -121,7 +110,7 @@ def load(path: Path) -> Checkpoint:
             f"{path} is no checkpoint of this program: it holds something else than tensors, and was not run."
         ) from error
     except (RuntimeError, OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
-        raise CheckpointError(f"{path} is damaged or no checkpoint at all: {_first_line(error)}.") from error
+        raise CheckpointError(f"{path} is damaged or no checkpoint at all: {first_line(error)}.") from error
     return _checked(path, values)
 
 
@@ -137,7 +126,3 @@ def _checked(path: Path, values: Any) -> Checkpoint:
     if not isinstance(about, dict) or {"detector", "settings"} - set(about):
         raise CheckpointError(f"{path} is damaged: its description names no detector.")
     return Checkpoint(about, values["network"], values["training"])
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

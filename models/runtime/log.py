@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.files import replacing
 from pipeline.store.writing import writing
 
 FIGURES = ("loss", "accuracy", "auc", "video_auc")
@@ -51,12 +51,12 @@ class Log:
         if self.path.exists() and step:
             with self.path.open(newline="", encoding="utf-8") as stream:
                 self.rows = [dict(row) for row in csv.DictReader(stream) if int(row["step"]) <= step]
-        with writing(str(self.path)):
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            part = self.path.with_suffix(".part")
-            with part.open("w", newline="", encoding="utf-8") as stream:
-                csv.DictWriter(stream, self.columns).writeheader()
-            os.replace(part, self.path)
+        with (
+            writing(str(self.path)),
+            replacing(self.path) as part,
+            part.open("w", newline="", encoding="utf-8") as stream,
+        ):
+            csv.DictWriter(stream, self.columns).writeheader()
         self._written = 0
         self._append()
 
@@ -68,11 +68,8 @@ class Log:
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
     """Write plain values in one atomic step."""
-    with writing(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
+    with writing(str(path)), replacing(path) as part:
         part.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-        os.replace(part, path)
 
 
 def command() -> str:

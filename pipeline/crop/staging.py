@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.files import replacing
 from pipeline.manifest import Video
 from pipeline.store.writing import writing
 
@@ -112,22 +113,17 @@ def new_part(folder: Path, number: int) -> Iterator[tuple[Crops, list[Part]]]:
         Must hold exactly one Part when the block ends.
     """
     final = part_path(folder, number)
-    draft = folder / f"draft-{number:06d}-{os.getpid()}"
-    try:
-        with writing(str(folder)):
-            draft.mkdir(parents=True)
-            done: list[Part] = []
-            with (draft / "image.raw").open("wb") as file:
-                yield Crops(file), done
-            (part,) = done
-            np.savez(draft / "columns.npz", **part.columns)  # type: ignore[arg-type]
-            about = {
-                name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")
-            }
-            (draft / "about.json").write_text(json.dumps(about), encoding="utf-8")
-            draft.replace(final)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    # a task that was given up for dead may still run beside its second try: each has a draft of its own
+    own = folder / f"draft-{number:06d}-{os.getpid()}"
+    with writing(str(folder)), replacing(final, own) as draft:
+        draft.mkdir()
+        done: list[Part] = []
+        with (draft / "image.raw").open("wb") as file:
+            yield Crops(file), done
+        (part,) = done
+        np.savez(draft / "columns.npz", **part.columns)  # type: ignore[arg-type]
+        about = {name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")}
+        (draft / "about.json").write_text(json.dumps(about), encoding="utf-8")
 
 
 def clean(folder: Path) -> None:

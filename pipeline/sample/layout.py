@@ -1,14 +1,14 @@
 """Where FaceForensics++ keeps its files, and which split each belongs to."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
-from pipeline.errors import WriteError
+from pipeline.errors import WriteError, first_line
+from pipeline.files import replacing
 
 CRF = {"raw": 0, "c23": 23, "c40": 40}
 SHARE = 0.2  # of the pairs for validation, and as many for the test
@@ -92,10 +92,8 @@ def write_json(path: Path, value: object) -> None:
     WriteError
         The folder cannot be made or written.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        with replacing(path) as part:
+            part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
     except OSError as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror}.") from error
+        raise WriteError(f"{path} cannot be written: {first_line(error)}.") from error

@@ -11,6 +11,7 @@ from pipeline import store
 from pipeline.config import Recipe, differences, digest
 from pipeline.crop import staging
 from pipeline.errors import StoreError
+from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.stages import layout, shards
@@ -169,9 +170,8 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
             staging.clean(job.staging)
             store.clean(job.location)
             return
-        draft = note.with_suffix(".draft")
-        draft.write_text(json.dumps(begun), encoding="utf-8")
-        draft.replace(note)
+        with replacing(note) as part:
+            part.write_text(json.dumps(begun), encoding="utf-8")
 
 
 def _compare(job: Job, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

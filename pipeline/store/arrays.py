@@ -18,9 +18,9 @@ from zarr.dtype import VariableLengthUTF8
 from zarr.errors import ZarrUserWarning
 
 from pipeline.config import Chunking
-from pipeline.errors import DamageError, StoreError
+from pipeline.errors import DamageError, StoreError, first_line
 from pipeline.store.schema import FORMAT_VERSION, ArraySpec
-from pipeline.store.writing import sentence, writing
+from pipeline.store.writing import writing
 
 # a chunk that is not there is a loss, never a fill value; zarr forgets it of an array that is opened again
 zarr.config.set({"array.write_empty_chunks": True})
@@ -44,7 +44,7 @@ def connect(location: str) -> Any:
     try:
         return zarr.storage.ObjectStore(obstore.store.from_url(location))
     except (BaseError, ValueError) as error:
-        raise StoreError(f"{location} is no place for a store: {sentence(error)}.") from error
+        raise StoreError(f"{location} is no place for a store: {first_line(error)}.") from error
 
 
 def exists(location: str) -> bool:
@@ -54,7 +54,7 @@ def exists(location: str) -> bool:
     try:
         return bool(sync(connect(location).exists("zarr.json")))
     except BaseError as error:
-        raise StoreError(f"{location} cannot be reached: {sentence(error)}.") from error
+        raise StoreError(f"{location} cannot be reached: {first_line(error)}.") from error
 
 
 def check_writable(location: str) -> None:
@@ -92,7 +92,7 @@ def open_group(location: str, mode: str = "r") -> Group:
     except (FileNotFoundError, zarr.errors.GroupNotFoundError):
         raise StoreError(f"There is no store at {location}; forgery-prep run makes one.") from None
     except (ValueError, KeyError, OSError, BaseError) as error:
-        raise StoreError(f"The store {location} cannot be opened: {sentence(error)}.") from error
+        raise StoreError(f"The store {location} cannot be opened: {first_line(error)}.") from error
     version = group.attrs.get("format_version")
     if version != FORMAT_VERSION:
         raise StoreError(f"{location} has format version {version}; this program reads version {FORMAT_VERSION}.")
@@ -270,7 +270,7 @@ def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None))
         # one by one: fancy indexing of a sharded array is many times slower
         picked = [np.asarray(array[int(row)]) for row in rows]
     except (ValueError, OSError, RuntimeError, KeyError, BaseError) as error:
-        raise DamageError(f"{array.path} in {array.store} cannot be read back: {sentence(error)}.") from error
+        raise DamageError(f"{array.path} in {array.store} cannot be read back: {first_line(error)}.") from error
     return np.stack(picked) if picked else np.empty((0, *array.shape[1:]), dtype=array.dtype)
 
 

@@ -1,8 +1,8 @@
-"""What a disk or a bucket refuses, said in one clear sentence."""
+"""Refusals of a disk or a bucket to write, told in one clear sentence."""
 
 from obstore.exceptions import BaseError
 
-from pipeline.errors import WriteError
+from pipeline.errors import WriteError, first_line
 
 
 class writing:
@@ -16,12 +16,6 @@ class writing:
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError | BaseError) and not isinstance(error, WriteError):
             raise WriteError(
-                f"{self.location} cannot be written ({sentence(error)}); make room or choose another place, "
+                f"{self.location} cannot be written ({first_line(error)}); make room or choose another place, "
                 "then run the same command again: it goes on where it stopped."
             ) from error
-
-
-def sentence(error: BaseException) -> str:
-    """Return the part of an error's text that is meant for people."""
-    text = getattr(error, "strerror", None) or str(error)
-    return text.splitlines()[0].rstrip(".") if text else type(error).__name__

@@ -1,7 +1,5 @@
 """Write H.264 video by libx264. Only samples and tests write video; everything else reads it."""
 
-import contextlib
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +9,8 @@ import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
-from pipeline.errors import WriteError
+from pipeline.errors import WriteError, first_line
+from pipeline.files import replacing
 
 # With macroblock trees and B-frames libx264's AVX code makes other bytes of the same frames from call to call
 # (measured: eight results in twelve calls; a single one without the trees, or with its assembly limited to SSE).
@@ -62,17 +61,11 @@ def write_video(
     CRF 0 exactly, colours up to that halving. The bytes depend on the frames and settings alone: one encoder thread,
     no time stamps, no version strings.
     """
-    part = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        count = _encode(part, frames, Fraction(fps).limit_denominator(1001), crf, preset, keyframes)
-        os.replace(part, path)
+        with replacing(path) as part:
+            return _encode(part, frames, Fraction(fps).limit_denominator(1001), crf, preset, keyframes)
     except (OSError, FFmpegError) as error:
-        raise WriteError(f"{path} cannot be written: {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):  # the folder itself may be what cannot be written
-            part.unlink(missing_ok=True)
-    return count
+        raise WriteError(f"{path} cannot be written: {first_line(error)}.") from error
 
 
 def _encode(

@@ -29,7 +29,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError, DecodeError
+from pipeline.errors import ConfigError, DecodeError, first_line
 from pipeline.video import archives, packets, stills
 from pipeline.video.sampling import choose, subset
 from pipeline.video.stills import LOSSLESS_SUFFIXES, is_lossless
@@ -155,9 +155,7 @@ def _read_decord(path: Path, wanted: list[int]) -> Iterator[tuple[int, NDArray[n
             block = given[start : start + BLOCK]
             yield from zip(block, reader.get_batch(block).asnumpy(), strict=True)
     except (decord.DECORDError, RuntimeError) as error:
-        raise DecodeError(
-            f"{path} cannot be read by decord: {stills.sentence(error)}. Use the decoder auto."
-        ) from error
+        raise DecodeError(f"{path} cannot be read by decord: {first_line(error)}. Use the decoder auto.") from error
     if len(given) < len(wanted):
         raise DecodeError(f"{path} presents {exact} frames; frame {wanted[len(given)]} does not exist.")
 
@@ -218,7 +216,7 @@ def _open(path: Path) -> InputContainer:
     except FileNotFoundError:
         raise DecodeError(f"The video {path} does not exist.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
-        raise DecodeError(f"{path} is no video that can be read: {stills.sentence(error)}.") from error
+        raise DecodeError(f"{path} is no video that can be read: {first_line(error)}.") from error
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from pipeline.errors import DecodeError
+from pipeline.errors import DecodeError, first_line
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 SUFFIXES = LOSSLESS_SUFFIXES | {".jpg", ".jpeg", ".webp"}
@@ -45,7 +45,7 @@ def members(path: Path) -> list[Path]:
     try:
         images = [file for file in path.iterdir() if _is_image(file) and file.is_file()]
     except OSError as error:
-        raise DecodeError(f"The folder {path} cannot be listed: {error.strerror}.") from error
+        raise DecodeError(f"The folder {path} cannot be listed: {first_line(error)}.") from error
     if not images:
         raise DecodeError(f"The folder {path} holds no image.")
     return sorted(images, key=_natural)
@@ -83,7 +83,7 @@ def load(path: Path, content: BinaryIO | None = None) -> NDArray[np.uint8]:
     except FileNotFoundError:
         raise DecodeError(f"The image {path} does not exist.") from None
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-        raise DecodeError(f"The image {path} cannot be read: {sentence(error)}.") from error
+        raise DecodeError(f"The image {path} cannot be read: {first_line(error)}.") from error
 
 
 def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -111,9 +111,3 @@ def _is_image(file: Path) -> bool:
 def _natural(file: Path) -> tuple[list[tuple[int, int, str]], str]:
     parts = re.findall(r"\d+|\D+", file.name.lower())
     return [(0, int(part), "") if part.isdecimal() else (1, 0, part) for part in parts], file.name
-
-
-def sentence(error: BaseException) -> str:
-    """Return what an exception says on its first line, without the full stop."""
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return str(text).splitlines()[0].strip().rstrip(".")

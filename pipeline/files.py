@@ -1,0 +1,59 @@
+"""Files and folders that are there whole or not at all, also after a crash of the machine."""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def replacing(path: Path, part: Path | None = None) -> Iterator[Path]:
+    """Write a file or a folder beside its place and move it there when the block ends well.
+
+    What was there before stays until then; when the block fails nothing is left. The bytes are on the disk before the
+    name is, so that not even a power cut leaves the name with half of them.
+
+    Parameters
+    ----------
+    path : Path
+        Where it belongs; its folder is made.
+    part : Path, optional
+        Where it is written until then, in the same folder. Two processes that may write the same `path` at once each
+        need one of their own.
+
+    Yields
+    ------
+    Path
+        The place to write: nothing is there, or what a killed process left of the same file.
+    """
+    part = part or path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        for file in (*part.rglob("*"), part):
+            _flush(file)
+        part.replace(path)
+        _flush(path.parent)
+    finally:
+        with contextlib.suppress(OSError):  # after the move nothing is there; a folder may refuse to be changed
+            if part.is_dir():
+                shutil.rmtree(part)
+            else:
+                part.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    """Have the system write a file's bytes, or a folder's names, to the disk."""
+    if path.is_dir():
+        with contextlib.suppress(OSError):  # some systems keep no folder open, and need no flush
+            _flush_open(os.open(path, os.O_RDONLY))
+    else:
+        _flush_open(os.open(path, os.O_RDWR))
+
+
+def _flush_open(number: int) -> None:
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -17,7 +17,7 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[Path]:
     Parameters
     ----------
     path : Path
-        Where it belongs; its folder is made.
+        Where it belongs; its folder is made. A file replaces what is there; a folder that is there already stays.
     part : Path, optional
         Where it is written until then, in the same folder. Two processes that may write the same `path` at once each
         need one of their own.
@@ -33,7 +33,7 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[Path]:
         yield part
         for file in (*part.rglob("*"), part):
             _flush(file)
-        part.replace(path)
+        _move(part, path)
         _flush(path.parent)
     finally:
         with contextlib.suppress(OSError):  # after the move nothing is there; a folder may refuse to be changed
@@ -41,6 +41,14 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[Path]:
                 shutil.rmtree(part)
             else:
                 part.unlink(missing_ok=True)
+
+
+def _move(part: Path, path: Path) -> None:
+    try:
+        part.replace(path)
+    except OSError:
+        if not (part.is_dir() and path.is_dir()):
+            raise  # else another process made the same folder meanwhile: it is whole
 
 
 def _flush(path: Path) -> None:

@@ -76,8 +76,8 @@ def index_group(
         Rows staged, and rows asked for that cannot be had.
     """
     context = Context(root, recipe, device, cropped)
-    planned, unusable = plan(group.reals, group.fakes, context)
-    with new_part(folder, group.number) as (staged, done):
+    with new_part(folder, group.number) as (staged, done):  # first: a folder that cannot be written shows at once
+        planned, unusable = plan(group.reals, group.fakes, context)
         videos = _crop(planned, context, staged) if planned else []
         rows = [row for cropped in videos for row in cropped.rows]
         rejects = [*unusable, *(reject for cropped in videos for reject in cropped.rejects)]

@@ -52,6 +52,24 @@ def test_a_folder_is_moved_whole(tmp_path, fail):
         assert (tmp_path / "a" / "b" / "c").read_text() == "c"
 
 
+def test_of_two_processes_that_make_one_folder_the_first_wins(tmp_path):
+    with replacing(tmp_path / "a", tmp_path / "slow") as slow:
+        slow.mkdir()
+        (slow / "file").write_text("slow")
+        with replacing(tmp_path / "a", tmp_path / "fast") as fast:
+            fast.mkdir()
+            (fast / "file").write_text("fast")
+    assert (tmp_path / "a" / "file").read_text() == "fast"
+    assert names(tmp_path) == ["a"]
+
+
+def test_a_file_does_not_take_a_folder_s_place(tmp_path):
+    (tmp_path / "a").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write(tmp_path / "a", "x")
+    assert names(tmp_path) == ["a"]
+
+
 def test_the_bytes_are_on_the_disk_before_the_name_and_the_name_after_it(tmp_path, monkeypatch):
     seen = []
     fsync = os.fsync

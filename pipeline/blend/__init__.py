@@ -1,10 +1,10 @@
-"""BiG-Arts forgery augmentation: which rows to blend, and the blends themselves.
+"""BiG-Arts forgery augmentation: choice of the rows to blend, and rendering of the blends.
 
 `plan` decides from the rows' columns alone; `render` makes one blend and its labels. Both are pure, so that a training
 loop can blend on the fly what the pipeline would have stored.
 """
 
 from pipeline.blend.composite import parameters, render
-from pipeline.blend.matching import KINDS, Blend, Rows, plan, unplanned
+from pipeline.blend.matching import KINDS, Blend, Rows, plan
 
-__all__ = ["KINDS", "Blend", "Rows", "parameters", "plan", "render", "unplanned"]
+__all__ = ["KINDS", "Blend", "Rows", "parameters", "plan", "render"]

@@ -1,4 +1,4 @@
-"""One blend: a randomly distorted mask, colours brought near, edges feathered, and the labels of the result."""
+"""Render one blend (distorted mask, colour transfer, feathered edges) together with its labels."""
 
 import dataclasses
 from collections.abc import Callable

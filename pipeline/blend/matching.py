@@ -1,4 +1,4 @@
-"""Which face is blended into which: partners by nearest landmarks among other people of the same split."""
+"""Choice of blending partners: nearest landmarks among other identities of the same split."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Blend:
 
 @dataclass(frozen=True)
 class Rows:
-    """Those columns of a store, n rows long, that decide what can be blended.
+    """Columns of a store that decide which rows can be blended; n rows.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ class Rows:
 
 @dataclass(frozen=True)
 class _Pool:
-    """Rows that may be inside, by video; of one split and compression."""
+    """Candidate insides of one split and compression, by video."""
 
     rows: NDArray[np.intp]  # a video's are neighbours
     starts: NDArray[np.intp]  # of each video in `rows`
@@ -63,12 +63,11 @@ def plan(rows: Rows, settings: Blending, seed: int) -> list[Blend]:
     the same split and compression and of other identities: real videos for `rr`, fakes for `fr` (a fake shows its
     target's surroundings, so fakes of B's own person are left out). The candidate with the smallest sum over the
     landmarks of Euclidean distances to B's is taken. Rows without landmarks take no part, and where there is no
-    other identity nothing is planned: `unplanned` counts both.
+    other identity nothing is planned.
 
     Parameters
     ----------
     rows : Rows
-        What is known of each row.
     settings : Blending
         `kinds`, `per_frame`, `candidates`.
     seed : int
@@ -106,19 +105,6 @@ def plan(rows: Rows, settings: Blending, seed: int) -> list[Blend]:
                     if partner is not None:
                         blends.append(Blend(kind, partner, outside, int(rng.integers(2**31))))
     return sorted(blends, key=lambda blend: blend.outside)  # stable: kinds and repeats stay in order
-
-
-def unplanned(rows: Rows, settings: Blending, blends: list[Blend]) -> dict[str, int]:
-    """Count the blends that the settings ask for and `plan` could not give, by reason."""
-    blind = rows.genuine & ~np.isfinite(rows.landmarks).all(axis=(1, 2))
-    each = len(settings.kinds) * settings.per_frame
-    without_landmarks = int(blind.sum()) * each
-    wanted = int(rows.genuine.sum()) * each
-    counts = {
-        "no landmarks on the background": without_landmarks,
-        "no candidate of another identity in the split": wanted - without_landmarks - len(blends),
-    }
-    return {reason: count for reason, count in counts.items() if count}
 
 
 def _pool(rows: Rows, eligible: NDArray[np.bool]) -> _Pool:

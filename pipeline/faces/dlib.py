@@ -1,4 +1,4 @@
-"""dlib: HOG face detection, 68 landmarks and face descriptors. The one module that imports `dlib`."""
+"""dlib: HOG face detection and 68 landmarks. The one module that imports `dlib`."""
 
 import functools
 import importlib.util
@@ -98,15 +98,15 @@ def landmarks(image: NDArray[np.uint8], box: NDArray[np.floating[Any]], detector
     box : ndarray of shape (4,)
         The face as detected (not enlarged) in pixels of `image`: left, top, right, bottom, half-open.
     detector : str
-        Whose box it is. The predictor was trained on dlib's boxes; MTCNN's frame the face from further up and
-        narrower, and are brought to dlib's framing first (which halves the points' distance from those of dlib's box:
+        The detector that found the box. The predictor was trained on dlib's boxes; MTCNN's are narrower and lie
+        higher, and are converted to dlib's framing first (which halves the points' distance from those of dlib's box:
         median 0.029 to 0.013 of the distance between the eyes).
 
     Returns
     -------
     ndarray of shape (68, 2), float32
-        (x, y) in pixels of `image`; all NaN where there is no face to speak of: the box is empty or the points fell
-        on one spot or mostly outside of the image.
+        (x, y) in pixels of `image`; all NaN where the box is empty, or where the points coincide or lie mostly
+        outside the image.
 
     References
     ----------
@@ -122,34 +122,6 @@ def landmarks(image: NDArray[np.uint8], box: NDArray[np.floating[Any]], detector
     if inside.mean() < 0.5 or np.ptp(points, axis=0).min() < 2:
         return failed
     return points
-
-
-def descriptor(image: NDArray[np.uint8], landmarks: NDArray[np.floating[Any]]) -> NDArray[np.float32]:
-    """Describe whose face it is: distances under 0.6 usually mean one person.
-
-    Parameters
-    ----------
-    image : ndarray of shape (H, W, 3), uint8
-        RGB.
-    landmarks : ndarray of shape (68, 2)
-        Finite (x, y) in pixels of `image`.
-
-    Returns
-    -------
-    ndarray of shape (128,), float32
-        Compare by Euclidean distance.
-
-    Raises
-    ------
-    ValueError
-        The landmarks are not 68 finite points.
-    """
-    if landmarks.shape != (POINTS, 2) or not np.isfinite(landmarks).all():
-        raise ValueError(f"A face descriptor needs {POINTS} finite landmarks, not an array of {landmarks.shape}.")
-    corners = np.concatenate([landmarks.min(axis=0), landmarks.max(axis=0) + 1])
-    points = [dlib.point(round(x), round(y)) for x, y in landmarks.tolist()]
-    shape = dlib.full_object_detection(_rectangle(corners), points)
-    return np.array(_describer().compute_face_descriptor(np.ascontiguousarray(image), shape), np.float32)
 
 
 def _rectangle(box: NDArray[np.floating[Any]]) -> Any:
@@ -174,8 +146,3 @@ def _detector() -> Any:
 @functools.cache
 def _predictor() -> Any:
     return dlib.shape_predictor(_model("shape_predictor_68_face_landmarks.dat"))
-
-
-@functools.cache
-def _describer() -> Any:
-    return dlib.face_recognition_model_v1(_model("dlib_face_recognition_resnet_model_v1.dat"))

@@ -1,4 +1,4 @@
-"""MTCNN and dlib: faces where they are, the same in a region as in the whole frame, landmarks, descriptors."""
+"""MTCNN and dlib: faces where they are, the same in a region as in the whole frame, landmarks."""
 
 from pathlib import Path
 
@@ -128,25 +128,6 @@ def test_landmarks_from_either_detectors_box():
 @pytest.mark.parametrize("box", [(50, 50, 51, 90), (np.nan, 0, 10, 10), (900, 900, 990, 990), (-300, -300, -200, -200)])
 def test_landmarks_of_no_face_are_nan(box):
     assert np.isnan(dlib.landmarks(astronaut(), np.array(box, np.float32))).all()
-
-
-def test_descriptor_is_nearer_to_the_same_person():
-    def describe(picture):
-        return dlib.descriptor(picture, dlib.landmarks(picture, dlib.detect(picture)[0].box))
-
-    same = describe(astronaut())
-    assert same.shape == (128,)
-    assert same.dtype == np.float32
-    darker = (astronaut() * 0.8).astype(np.uint8)
-    assert np.linalg.norm(same - describe(darker)) < 0.3
-    if DATA.is_dir():
-        other = frames.stills.load(DATA / "portraits" / "A000022.jpg")
-        assert np.linalg.norm(same - describe(other)) > 0.6
-
-
-def test_descriptor_needs_landmarks():
-    with pytest.raises(ValueError, match="68 finite landmarks"):
-        dlib.descriptor(astronaut(), np.full((68, 2), np.nan, np.float32))
 
 
 @needs_data

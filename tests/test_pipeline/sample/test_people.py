@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from describe import describe
 
 from pipeline.faces import dlib as faces
 from pipeline.faces import mtcnn
@@ -38,9 +39,7 @@ def test_people_are_different_people(pictures):
     described = []
     for clip in pictures.values():
         found = [(frame, faces.detect(frame, min_face=80)) for frame in clip.frames]
-        described.append(
-            [faces.descriptor(frame, faces.landmarks(frame, boxes[0].box)) for frame, boxes in found if boxes]
-        )
+        described.append([describe(frame, boxes[0].box) for frame, boxes in found if boxes])
     firsts = np.array([each[0] for each in described])
     distances = np.linalg.norm(firsts[:, None] - firsts, axis=2)[np.triu_indices(PEOPLE, 1)]
     own = [np.linalg.norm(other - each[0]) for each in described for other in each[1:]]

@@ -1,4 +1,4 @@
-"""Recipe settings: frozen dataclasses whose defaults stand here alone; `manifests/recipes/*.toml` override them."""
+"""Recipe settings: frozen dataclasses, the only place of the defaults; `manifests/recipes/*.toml` override them."""
 
 import dataclasses
 import hashlib
@@ -34,7 +34,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Which frames are taken: chosen once on the real video, a fake's are a subset of them.
+    """Frame selection: chosen once on the real video; the frames of a fake are a subset of them.
 
     A video shorter than its count gives every frame it has. `even` spreads the count over the whole video, `random`
     draws it with a seed of its own per video, `stride` takes every `stride`-th frame and `all` every frame (both
@@ -54,7 +54,7 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Detection:
-    """How faces are found, followed and matched to the fakes."""
+    """Face detection, tracking, and matching of fakes to their real."""
 
     detector: str = setting("mtcnn", choices=("mtcnn", "dlib"))
     threshold: float = setting(0.99, low=0.0, high=1.0)  # MTCNN's probability
@@ -118,7 +118,7 @@ class Blending:
 
 @dataclass(frozen=True)
 class Chunking:
-    """How arrays are cut into files."""
+    """Division of arrays into chunks and shards."""
 
     shard: int = setting(128, low=1)  # samples in one shard, the unit of writing
     level: int = setting(1, low=0, high=22)  # zstd

@@ -1,4 +1,4 @@
-"""How long work tells whoever waits for it how far it is."""
+"""Progress reports of long work."""
 
 import contextlib
 from collections.abc import Callable, Iterator

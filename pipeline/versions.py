@@ -1,4 +1,4 @@
-"""Versions of what decides a store's bytes."""
+"""Versions of the software that decides a store's bytes."""
 
 import importlib.metadata
 import platform

@@ -1,4 +1,4 @@
-"""Do a fake and its real show the same scene? SSIM of the two frames where nothing was manipulated."""
+"""Background similarity of a fake and its real: SSIM of the two frames outside the manipulated region."""
 
 import cv2
 import numpy as np
@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from pipeline.labels.ssim import ssim_map
 
-SIDE = 480  # long side of the frames compared, pixels: the scene matters, not its finest grain
+SIDE = 480  # long side of the frames compared, pixels: the scene decides, not its finest detail
 WINDOW = 5
-LEAST = 0.05  # share of the frame that must lie outside the box for the background to say anything
+LEAST = 0.05  # least share of the frame outside the box for which the background is compared
 
 
 def thumbnail(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -47,8 +47,8 @@ def alignment(fake: NDArray[np.uint8], real: NDArray[np.uint8], box: NDArray[np.
     Returns
     -------
     float
-        Mean SSIM outside the box, -1..1. A box that leaves less than 5 % of the frame is shrunk to its middle until
-        more is left: the face then fills the picture and its surroundings are all there is to compare.
+        Mean SSIM outside the box, -1..1. A box that leaves less than 5 % of the frame is shrunk about its centre until
+        at least 5 % is left, since a face that fills the frame has no other background.
     """
     if fake.shape != real.shape:
         fake = np.asarray(cv2.resize(fake, real.shape[::-1], interpolation=cv2.INTER_AREA))

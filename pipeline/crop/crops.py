@@ -1,4 +1,4 @@
-"""From a detection to the stored crop: the enlarged box and its pixels, one geometry for frames, masks and points.
+"""Cropping geometry: the enlarged box of a detection and its pixels, the same for frames, masks and points.
 
 Coordinates are continuous: pixel j of a frame covers [j, j + 1), so a box needs no rounding. Crop pixel i averages
 the frame over an interval around its centre, as wide as the crop pixel or one frame pixel, whichever is wider: area
@@ -20,7 +20,7 @@ Size = tuple[int, int]  # width, height
 
 @dataclass(frozen=True)
 class _Axis:
-    """Where crop pixels lie along one axis of the frame: pixel i is centred on start + (i + 0.5) step."""
+    """Positions of the crop's pixels along one axis of the frame: pixel i is centred on start + (i + 0.5) step."""
 
     start: float
     step: float
@@ -68,13 +68,13 @@ def enlarge(
 
 
 def rescale(box: NDArray[np.float32], from_size: Size, to_size: Size) -> NDArray[np.float32]:
-    """Carry a box from a frame of one size (width, height) to the same picture at another size."""
+    """Scale a box of shape (4,) from a frame of one size (width, height) to the same picture at another size."""
     ratios = np.array([to_size[0] / from_size[0], to_size[1] / from_size[1]] * 2)
     return np.asarray(box * ratios, np.float32)
 
 
 def to_crop(points: NDArray[np.floating[Any]], box: NDArray[np.float32], settings: Cropping) -> NDArray[np.float32]:
-    """Carry points, or a box, from the frame into the crop.
+    """Transform points, or a box, from frame coordinates to crop coordinates.
 
     Parameters
     ----------
@@ -112,8 +112,8 @@ def crop(frame: NDArray[np.uint8], box: NDArray[np.float32], settings: Cropping)
     Returns
     -------
     ndarray of shape (size, size, 3), uint8
-        RGB. With `fit = letterbox`, 0 where the crop shows nothing of the box or of the frame; with `fit = square`
-        the frame's edge is repeated where a box leaves it by rounding.
+        RGB. With `fit = letterbox`, pixels outside the box or the frame are 0; with `fit = square`, the frame's edge
+        is repeated where rounding moves a box beyond it.
 
     Raises
     ------

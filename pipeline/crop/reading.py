@@ -1,4 +1,4 @@
-"""Frames of one file, as far as it decodes."""
+"""Frames of one file, as far as it decodes, and the settings that every step of a group's task shares."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Frame = NDArray[np.uint8]  # RGB, shape (H, W, 3)
 
 @dataclass(frozen=True)
 class Context:
-    """What every step of a group's task needs to know."""
+    """Settings that every step of a group's task shares."""
 
     root: Path  # the dataset's folder
     recipe: Recipe

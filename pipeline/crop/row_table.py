@@ -1,4 +1,4 @@
-"""From staged parts to the table of rows: their order, and which rows show the same face. Pure NumPy."""
+"""Table of all rows from the staged parts: order of rows, groups of rows with the same face, pairs. Pure NumPy."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,21 +19,21 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Table:
-    """Every row of a store, in order, and where its crop is staged."""
+    """Every row of a store, in order, with the place of its staged crop."""
 
     names: Names
     sources: tuple[Source, ...]
     rejects: tuple[Reject, ...]
     columns: dict[str, NDArray[Any]]  # the store's columns but `label`
     part: Ints  # number of the staged part of every row
-    offset: Ints  # and the crop's place in it
+    offset: Ints  # of the crop within that part, counted in crops
 
     def __len__(self) -> int:
         return len(self.part)
 
 
 def assemble(names: Names, parts: Sequence[Part]) -> Table:
-    """Put the rows of all parts in the store's order: split, target video, method, compression, video, frame.
+    """Sort the rows of all parts into the store's order: split, target video, method, compression, video, frame.
 
     Parameters
     ----------

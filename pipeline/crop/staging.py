@@ -1,4 +1,4 @@
-"""Staged results of one target's videos: crops as raw bytes, columns as `.npz`, written whole in one atomic step."""
+"""Staged results of one group of videos: crops as raw bytes, columns as `.npz`, moved into place in one atomic step."""
 
 import contextlib
 import dataclasses
@@ -45,7 +45,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Source:
-    """A video that could be opened, with what was measured of it."""
+    """A readable video with its measured properties."""
 
     video: Video
     frames: int  # presented frames
@@ -56,7 +56,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Reject:
-    """Something that was asked for and is not in the store; `frame` -1 is the whole video."""
+    """A requested frame, or with `frame` -1 a whole video, that is not in the store, and why."""
 
     video: Video
     frame: int
@@ -67,7 +67,7 @@ class Reject:
 
 @dataclass(frozen=True)
 class Part:
-    """Everything one task found out about one target and its fakes."""
+    """Result of one group's task."""
 
     sources: tuple[Source, ...]
     rejects: tuple[Reject, ...]
@@ -97,7 +97,7 @@ class Crops:
 
 
 def part_path(folder: Path, number: int) -> Path:
-    """Return where the part of one target is, or will be."""
+    """Return the path of the part of one group."""
     return folder / f"{number:06d}"
 
 

@@ -20,7 +20,7 @@ from pipeline.manifest import REAL
 
 @dataclass(frozen=True, eq=False)
 class RealFrames:
-    """How the frames of a real video look, and which are lost: its fakes are held against them."""
+    """Thumbnails and losses of a real video's frames; its fakes are compared with them."""
 
     thumbs: Mapping[tuple[str, int], NDArray[np.uint8]]  # by (compression, frame), from `alignment.thumbnail`
     lost: Mapping[int, str]  # frame -> reason why it is not kept
@@ -28,7 +28,7 @@ class RealFrames:
 
 @dataclass(frozen=True, eq=False)
 class Cropped:
-    """What is kept of one video in all its versions, and what is not."""
+    """Rows kept of one video in all its versions, and rejects for the others."""
 
     rows: tuple[Row, ...]
     rejects: tuple[Reject, ...]
@@ -57,7 +57,7 @@ class Cropper:
         cropped : Cropped
             Rows ordered by version, frame, face. Crops of frames that a later version lacks stay staged, without a row.
         frames : RealFrames
-            What fakes of this video need to know.
+            Of this video, for its fakes.
         """
         faces, wanted = self.plan.faces, take.frames.tolist()
         lost = dict(real.lost if real else faces.unread)

@@ -1,4 +1,4 @@
-"""Is a copy of a dataset complete, and what would a run take: looks at everything and changes nothing."""
+"""Examine a copy of a dataset before a run: completeness, damage, time and disk space. Nothing is changed."""
 
 from pipeline.doctor.diagnosis import Count, Diagnosis, diagnose
 from pipeline.doctor.estimate import Estimate

@@ -1,4 +1,4 @@
-"""What is there, what is missing and what is wrong in a dataset's folder."""
+"""Diagnosis of a dataset's folder: files found, missing, misnamed and damaged."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""What a run will take on this machine, from two small runs on one of the dataset's own pairs."""
+"""Estimate of a run's time and disk space on this machine, from two small runs on one of the dataset's own pairs."""
 
 import contextlib
 import tempfile

@@ -1,4 +1,4 @@
-"""Files that are there and of no use."""
+"""Checks for unusable files: empty or unreadable videos, masks shorter than their video."""
 
 import os
 from collections.abc import Collection, Iterable

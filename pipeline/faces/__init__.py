@@ -1,4 +1,4 @@
-"""Finding faces: detectors, tracks through a video, the manipulated person."""
+"""Face detection, tracking through a video, and choice of the manipulated person."""
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 from pipeline.config import Detection
 from pipeline.faces.detected import Detected
 
-__all__ = ["DETECTORS", "Detected", "Detector", "detect"]
+__all__ = ["DETECTORS", "Detected", "FaceDetector", "detect"]
 
 
-class Detector(Protocol):
-    """One detector: see `pipeline.faces.mtcnn.detect`."""
+class FaceDetector(Protocol):
+    """Signature of a face detector; `pipeline.faces.mtcnn.detect` documents it."""
 
     def __call__(
         self,
@@ -27,19 +27,19 @@ class Detector(Protocol):
         """Find faces in a frame or a region of it."""
 
 
-def _mtcnn() -> Detector:
+def _mtcnn() -> FaceDetector:
     from pipeline.faces import mtcnn  # torch takes seconds to load: only where it is used
 
     return mtcnn.detect
 
 
-def _dlib() -> Detector:
+def _dlib() -> FaceDetector:
     from pipeline.faces import dlib
 
     return dlib.detect
 
 
-DETECTORS: dict[str, Callable[[], Detector]] = {"mtcnn": _mtcnn, "dlib": _dlib}
+DETECTORS: dict[str, Callable[[], FaceDetector]] = {"mtcnn": _mtcnn, "dlib": _dlib}
 
 
 def detect(

@@ -1,4 +1,4 @@
-"""Which person was manipulated: the one whose face differs from the real video's."""
+"""Choice of the manipulated person: the one whose face differs most from the real video's."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pipeline.faces.tracks import Track
 
 Frame = NDArray[np.uint8]
-AS_MUCH = 0.5  # a further track must differ by this share of what the first does
-AS_LARGE = 0.5  # and, with no fake to compare, have faces of this share of the first one's side
+AS_MUCH = 0.5  # least difference of a further track, relative to the first track's
+AS_LARGE = 0.5  # least side of a further track's faces, relative to the first's, where no fake is compared
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def choose(tracks: Sequence[Track], pairs: Iterable[tuple[int, Frame, Frame]]) -
 
 
 def dominant(tracks: Sequence[Track]) -> tuple[int, ...]:
-    """Choose whom a video is about when no fake tells: the first track, and those of like size in other frames."""
+    """Choose the main person of a video without a fake: the first track, and tracks of similar size in other frames."""
     if not tracks:
         return ()
     sides = [float(np.median(np.sqrt(_sides(track).prod(axis=1)))) for track in tracks]

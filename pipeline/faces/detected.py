@@ -1,4 +1,4 @@
-"""What a detector returns for one face."""
+"""Result of face detection for one face."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""One track per person through a video: searched for around the last box, in the whole frame now and then."""
+"""Face tracking: one track per person, found around the last box and now and then in the whole frame."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

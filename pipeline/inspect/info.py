@@ -1,4 +1,4 @@
-"""What is in a store, or what a run would make, as plain text and plain values."""
+"""Summary of a store, or of a planned run, as plain text and plain values."""
 
 from collections import Counter
 from collections.abc import Mapping

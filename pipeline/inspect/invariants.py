@@ -1,4 +1,4 @@
-"""Every promise about a store's rows, checked on its columns; each check yields what breaks it."""
+"""Invariants of a store's rows, checked on its columns; each check yields the violations it finds."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -27,7 +27,7 @@ Picture = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Sheet:
-    """Which rows a sheet shows: one line each, a line's picture of each blend kind if there is one."""
+    """Rows of a sheet: one line each, with its blends."""
 
     rows: list[int]
     titles: list[str]

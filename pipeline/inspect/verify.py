@@ -1,4 +1,4 @@
-"""Read a whole store again: everything must be there, as it was written, and every promise must hold."""
+"""Verification of a whole store: every array complete and unchanged since it was written, every invariant kept."""
 
 import contextlib
 from collections.abc import Iterator, Mapping
@@ -116,7 +116,7 @@ def _schema(group: store.Group, path: str, spec: ArraySpec) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Shard:
-    """What one shard was found to be."""
+    """Findings of one shard."""
 
     rows: bytes
     findings: tuple[str, ...]

@@ -11,7 +11,7 @@ from pipeline.config import Labelling
 from pipeline.labels._kind import UNWRITTEN, LabelKind, at
 
 RANGE = 255  # of 8-bit grey levels
-K1, K2 = 0.01, 0.03  # stabilising constants, as everybody's
+K1, K2 = 0.01, 0.03  # the usual stabilising constants
 WIDEST = 11  # pixels: up to this window every sum below fits 32 bits
 
 

@@ -1,4 +1,4 @@
-"""Read `manifests/*.toml` and a dataset's folder: which videos there are, and what each was made from."""
+"""Read `manifests/*.toml` and a dataset's folder: list its videos and the sources of each."""
 
 from pipeline.config import SPLITS
 from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, Dataset, Video

@@ -1,4 +1,4 @@
-"""A dataset's folder: its files' names, listed once, and what they stand for."""
+"""Listing of a dataset's folder, made once, and the files behind its names."""
 
 import functools
 import os

@@ -1,4 +1,4 @@
-"""Whether something stands on both sides of a split: a person, a source video or a pair."""
+"""Leak check: persons, source videos and pairs that stand on both sides of a split."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""Which real video and which mask belong to a fake."""
+"""Pairing of each fake with its real video and its mask."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence

@@ -33,7 +33,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """What the fields of a manifest's patterns may hold.
+    """Allowed values of the fields in a manifest's patterns.
 
     Parameters
     ----------

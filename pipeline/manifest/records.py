@@ -1,4 +1,4 @@
-"""What a dataset is: its videos and the words for them."""
+"""Records of a dataset and its videos, and the reserved names of methods and compressions."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,7 @@ class Missing(NamedTuple):
 
 @dataclass
 class Findings:
-    """What readers have to say beside the entries; they add to it as they go."""
+    """Remarks of the readers beside the entries; readers append to it."""
 
     problems: list[str] = field(default_factory=list)  # stop a run
     notes: list[str] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""Read one manifest file and say everything that is wrong with it."""
+"""Parse one manifest file and report every error in it."""
 
 import tomllib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Which split a video belongs to: the official rules, and seeded ones by identity where there are none.
+"""Assignment of videos to splits: official rules, or seeded ones by identity where there are none.
 
 Videos come in with what the data themselves say about their split (in their own words) in the place of the split.
 """
@@ -32,7 +32,7 @@ class Assignment:
 
 @dataclass(frozen=True)
 class Context:
-    """What a rule may look at beside the videos."""
+    """Inputs of a rule beside the videos."""
 
     rules: Mapping[str, Any]  # the manifest's [splits]
     methods: Sequence[str]

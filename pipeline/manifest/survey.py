@@ -1,4 +1,4 @@
-"""From what the readers found to a dataset: paired, split, checked, ordered."""
+"""Dataset from the entries of the readers: paired, split, checked and ordered."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace

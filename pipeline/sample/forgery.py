@@ -1,4 +1,4 @@
-"""What every manipulation of the sample shares: the donor, the working window, and the exact region changed."""
+"""Common parts of the sample's manipulations: the donor, the working window, and the exact region changed."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ FOREHEAD = 0.13  # of the distance from brows to chin, above the brows
 
 @dataclass(frozen=True)
 class Donor:
-    """Whose face is put in."""
+    """Source of the face that is put in."""
 
     image: Image  # (H, W, 3), RGB: the one picture of the donor that is used
     landmarks: Points  # (68, 2), pixels of `image`
@@ -43,7 +43,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Forged:
-    """What a manipulation proposes inside its window."""
+    """Proposal of a manipulation inside its window."""
 
     pixels: Picture  # (h, w, 3), RGB, 0 to 255
     weight: Picture  # (h, w), 0 to 1: how much of it shows

@@ -1,4 +1,4 @@
-"""Where FaceForensics++ keeps its files, and which split each belongs to."""
+"""FaceForensics++'s folder layout and split files."""
 
 import json
 from collections.abc import Sequence

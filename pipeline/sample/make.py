@@ -20,7 +20,7 @@ FIRST_PORTRAIT = 900  # portraits count from here, as donors beside the clips
 
 
 class Outcome(Protocol):
-    """What became of one call: `failure` is empty when there is a value."""
+    """Outcome of one call: `failure` is empty when there is a value."""
 
     @property
     def number(self) -> int:
@@ -28,7 +28,7 @@ class Outcome(Protocol):
 
     @property
     def value(self) -> Any:
-        """What the call returned."""
+        """Result of the call."""
 
     @property
     def failure(self) -> str:
@@ -40,7 +40,7 @@ RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outc
 
 @dataclass(frozen=True)
 class Summary:
-    """What `make_sample` did."""
+    """Result of `make_sample`."""
 
     identities: int
     fakes: int  # per compression

@@ -1,4 +1,4 @@
-"""How a person moves: head, mouth, eyes and light as smooth curves over a clip's frames."""
+"""Motion of a person: head, mouth, eyes and light as smooth curves over a clip's frames."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""What is behind a person: invented rooms, out of focus, none like another."""
+"""Backgrounds: invented rooms, out of focus, each different."""
 
 import cv2
 import numpy as np

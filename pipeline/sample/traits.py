@@ -1,4 +1,4 @@
-"""What tells one person of the sample from another: shape of the face, colours, hair, beard, glasses."""
+"""Traits of the sample's people: shape of the face, colours, hair, beard, glasses."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The store's `blend/` group: which blends, and the task that writes one shard of them."""
+"""The store's `blend/` group: its plan, its arrays, and the task that writes one shard."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict

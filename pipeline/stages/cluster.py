@@ -40,7 +40,7 @@ PATIENCE = 30.0  # seconds for a process to start again
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one task: its value, or why there is none."""
+    """Outcome of one task: its value, or why there is none."""
 
     number: int
     value: Any = None

@@ -1,4 +1,4 @@
-"""From stored crops to a finished store, or one label kind of it again: labels, blends, digests, counts."""
+"""Complete a store from its crops, or renew one label kind: labels, blends, digests, counts."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""The empty store of a run: every array in its final shape, and all columns that the crops decide."""
+"""Creation of a run's store: every array in its final shape, and all columns that follow from the crops."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

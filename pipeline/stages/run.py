@@ -27,7 +27,7 @@ NOTE = "run.json"  # in the staging folder: the settings that it was begun with
 
 @dataclass(frozen=True)
 class Job:
-    """What to make, and where."""
+    """A run: its dataset, recipe and store."""
 
     dataset: Dataset
     recipe: Recipe

@@ -1,4 +1,4 @@
-"""The stages of a run, each one Dask map over videos or shards that leaves out what is already written."""
+"""The stages of a run, each a Dask map over groups of videos or over shards; finished ones are skipped."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ FACES = "faces"  # title of the stage that finds and crops them
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What a sharded array holds, read again after it was written."""
+    """Digests and counts of a sharded array, read again after it was written."""
 
     rows: list[bytes]  # digests, in order
     ones: NDArray[np.int64]  # pixels of value 1 in each row

@@ -1,4 +1,4 @@
-"""What a store holds: every array's name, dimensions, type and meaning. No I/O."""
+"""Store schema: name, dimensions, type and meaning of every array. No I/O."""
 
 from dataclasses import dataclass, field
 from typing import Any

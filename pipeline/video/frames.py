@@ -1,4 +1,4 @@
-"""Which frames are taken, and their pixels. The one module that reads video: by PyAV or by decord.
+"""Probing of files and reading of frames. The one module that reads video: by PyAV or by decord.
 
 Frame i is the i-th frame a player presents, from 0, whatever the container says. Both readers give equal pixels for
 every file that both can read exactly. PyAV reads all files exactly and, decoding in order and converting only the
@@ -42,7 +42,7 @@ EIGHT_BITS = 8
 
 @dataclass(frozen=True)
 class Probe:
-    """What a file really holds; `frames` are the presented ones that can be read, before any damage."""
+    """Measured properties of a file; `frames` counts the presented frames that can be read, before any damage."""
 
     frames: int
     width: int  # pixels of the presented, upright first frame

@@ -1,4 +1,4 @@
-"""What a video's packets tell of its frames, without decoding: some milliseconds for hundreds of frames."""
+"""Frame counts from a video's packets, without decoding: some milliseconds for hundreds of frames."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ LENGTHS = {"h264": 4, "hevc": 21}  # where the configuration record says how wid
 
 @dataclass(frozen=True)
 class Survey:
-    """How many frames are presented (None when the packets leave a doubt), and whether an edit list hides others."""
+    """Number of presented frames (None when the packets leave a doubt), and whether an edit list hides others."""
 
     frames: int | None
     hidden: int

@@ -1,4 +1,4 @@
-"""Which of a video's frames are taken."""
+"""Frame selection within a video."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""The ways in which datasets say what their files are; a manifest's sources each name one."""
+"""Readers of the ways in which datasets describe their files; each source of a manifest names one."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any

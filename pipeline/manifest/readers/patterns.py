@@ -1,4 +1,4 @@
-"""Files whose paths say what they are."""
+"""Reader of files that are described by their paths."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

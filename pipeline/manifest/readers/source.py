@@ -1,4 +1,4 @@
-"""From a match's fields to an entry, by a source's templates."""
+"""Entries from the fields of a match, by a source's templates."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ROLES = ("real", "fake", "mask")
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a reader may look at beside its source."""
+    """Inputs of a reader beside its source."""
 
     folder: Folder
     root: Path  # as given: a folder, or the file itself

@@ -1,4 +1,4 @@
-"""Files that a JSON or CSV file lists, with their labels."""
+"""Reader of files listed, with their labels, in a JSON or CSV file."""
 
 import csv
 import json

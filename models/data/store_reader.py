@@ -1,6 +1,7 @@
 """Random rows of a store in one gather, for training and evaluation. The only importer of tensorstore."""
 
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -95,8 +96,46 @@ class Reader:
         return self.finish(name, self.start(name, rows))
 
 
+@dataclass(frozen=True)
+class Plain:
+    """An array read row by row by the store's own reader, where tensorstore cannot serve: as a Reader asks for it."""
+
+    array: store.Array
+    rows: NDArray[np.int64] | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+        return tuple(self.array.shape)
+
+    def __getitem__(self, rows: NDArray[np.int64]) -> "Plain":
+        return Plain(self.array, rows)
+
+    def read(self) -> "Plain":
+        """Begin to read; nothing is read ahead."""
+        return self
+
+    def result(self) -> NDArray[Any]:
+        """Return the rows; raises DamageError."""
+        return store.read(self.array, self.rows if self.rows is not None else slice(None))
+
+
+class _Threads:
+    """Whether tensorstore's threads run in this process, or were lost when it was forked from one where they ran."""
+
+    run, lost = False, False
+
+    @classmethod
+    def forked(cls) -> None:
+        cls.run, cls.lost = False, cls.run or cls.lost
+
+
+if hasattr(os, "register_at_fork"):  # Windows knows no fork
+    os.register_at_fork(after_in_child=_Threads.forked)
+
+
 def open_store(location: str) -> Reader:
-    """Open a store.
+    """Open a store; in a process forked from one that has done so, by a slower reader, since tensorstore would hang.
 
     Parameters
     ----------
@@ -108,6 +147,25 @@ def open_store(location: str) -> Reader:
     StoreError
         Nothing is there, it has another format version, or its first run has not finished.
     """
+    if _Threads.lost:
+        return columns_of(location)
+    _Threads.run = True
+    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": CACHE}})
+    return _open(location, lambda path, array: _open_array(location, path, context))
+
+
+def columns_of(location: str) -> Reader:
+    """Open a store without tensorstore: at no cost to processes forked later, and slower in reading pixels.
+
+    Raises
+    ------
+    StoreError
+        As `open_store`.
+    """
+    return _open(location, lambda path, array: Plain(array))
+
+
+def _open(location: str, pixels: Callable[[str, store.Array], Any]) -> Reader:
     group = store.open_group(location)
     attributes = store.attributes_of(group)
     if not attributes.get("complete"):
@@ -115,12 +173,6 @@ def open_store(location: str) -> Reader:
     inner = {
         name: store.read_columns(store.group_of(group, name)) if name in group else {}
         for name in (store.BLENDS, store.REJECTS)
-    }
-    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": CACHE}})
-    pixels = {
-        path: _open_array(location, path, context)
-        for path, array in store.every_array(group)
-        if array.shards is not None
     }
     return Reader(
         location=location,
@@ -130,7 +182,7 @@ def open_store(location: str) -> Reader:
         blends=inner[store.BLENDS],
         rejects=inner[store.REJECTS],
         names={name: store.meanings(group, name) for name in ("method", "split", "compression")},
-        pixels=pixels,
+        pixels={path: pixels(path, array) for path, array in store.every_array(group) if array.shards is not None},
     )
 
 

@@ -75,7 +75,7 @@ class Part:
 
 
 def as_columns(rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
-    """Turn rows into the columns of a part; no rows into empty columns."""
+    """Return the columns of a part, each of shape (rows, *shape of `COLUMNS`); also for no rows."""
     return {
         name: np.asarray([getattr(row, name) for row in rows], dtype=kind).reshape(-1, *shape)
         for name, (kind, shape) in COLUMNS.items()
@@ -90,7 +90,7 @@ class Crops:
     count: int = 0
 
     def append(self, crop: NDArray[np.uint8]) -> int:
-        """Write one crop and return its offset, counted in crops."""
+        """Write one crop of shape (size, size, 3) and return its offset, counted in crops."""
         self.file.write(crop.tobytes())
         self.count += 1
         return self.count - 1

@@ -61,7 +61,10 @@ def ssim_map(x: NDArray[np.uint8], y: NDArray[np.uint8], window: int = 5) -> NDA
 
 
 def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Convert RGB to 8-bit grey by BT.601 luma (0.299 R + 0.587 G + 0.114 B), in fixed point and rounded."""
+    """Convert RGB of shape (H, W, 3) to 8-bit grey of shape (H, W).
+
+    BT.601 luma (0.299 R + 0.587 G + 0.114 B), in fixed point and rounded.
+    """
     result: NDArray[np.uint8] = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
     return result
 

@@ -78,7 +78,7 @@ def polygon(points: Points, shape: tuple[int, int]) -> Image:
 
 
 def soften(mask: Image, pixels: float) -> NDArray[np.float32]:
-    """Return a mask as weights that rise from 0 at its outline to 1 that many pixels inside; 0 outside it."""
+    """Return weights of a mask's shape (H, W): 0 outside and at its outline, rising to 1 `pixels` inside."""
     if pixels <= 0:
         return np.asarray(mask, np.float32)
     depth = cv2.distanceTransform(np.pad(mask, 1), cv2.DIST_L2, 3)[1:-1, 1:-1]

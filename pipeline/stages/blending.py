@@ -66,7 +66,7 @@ def write_blends(
 
 
 def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe: Recipe) -> list[Blend]:
-    """Choose the partners of every real row."""
+    """Choose the partners of every real row; `usable`, of shape (rows,), says which fakes may be blended in."""
     identity = np.unique(columns["video_identity"].astype(str), return_inverse=True)[1].reshape(-1)
     return blend.plan(
         blend.Rows(
@@ -139,7 +139,10 @@ def blend_shard(
     pairs: list[tuple[int, int, str]],
     recipe: Recipe,
 ) -> list[Blend]:
-    """Render one shard's blends and write them; return those that cannot be rendered, writing nothing then."""
+    """Render and write one shard's blends, with their insides' landmarks of shape (blends, 68, 2).
+
+    Where some cannot be rendered nothing is written, and those are returned.
+    """
     group = store.open_group(location, "r+")
     images = store.array_of(group, "image")
     failed, rendered = [], []

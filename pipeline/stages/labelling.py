@@ -44,7 +44,7 @@ class Rows:
 
 
 def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
-    """Find out, for every row of a store, what its labels are made from."""
+    """Return what the labels of every row are made from; `columns` has arrays of shape (rows, ...) and (videos,)."""
     fake = least_compressed(columns, columns["video_id"])
     video = columns["video"]
     levels = [level(names.compression[code], path) for code, path in zip(*_compression_of_videos(columns), strict=True)]

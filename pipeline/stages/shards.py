@@ -80,7 +80,7 @@ def write_images(
 def write_image_shard(
     location: str, number: int, folder: Path, part: NDArray[np.int64], offset: NDArray[np.int64], size: int
 ) -> None:
-    """Collect one shard's crops from the staged parts and write it."""
+    """Collect one shard's crops from the staged parts and write it; `part` and `offset` have shape (rows,)."""
     images = np.empty((len(part), size, size, 3), dtype=np.uint8)
     for each in np.unique(part):
         rows = part == each
@@ -128,7 +128,7 @@ def read_back(workers: Workers, location: str, path: str, progress: Progress) ->
 
 
 def read_shard(location: str, path: str, number: int) -> tuple[bytes, NDArray[np.int64], NDArray[np.bool_]]:
-    """Read one shard: the digest of each row, its pixels of value 1, whether it is a label."""
+    """Read one shard: the digests of its rows; pixels of value 1, and whether there is a label, of shape (rows,)."""
     array = store.array_of(store.open_group(location), path)
     values = store.read(array, slice(*store.shard_rows(array, number)))
     flat = values.reshape(len(values), -1)

@@ -223,7 +223,7 @@ def shard_rows(array: Array, number: int) -> tuple[int, int]:
 
 
 def write_shard(array: Array, number: int, values: NDArray[Any]) -> None:
-    """Write one whole shard in one atomic step.
+    """Write one whole shard in one atomic step; `values` has shape (rows of the shard, ...).
 
     Raises
     ------
@@ -256,7 +256,7 @@ def clean(location: str) -> None:
 
 
 def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None)) -> NDArray[Any]:
-    """Read rows of an array.
+    """Read rows of an array: an array of shape (rows asked for, ...).
 
     Raises
     ------
@@ -275,7 +275,7 @@ def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None))
 
 
 def read_columns(group: Group) -> dict[str, NDArray[Any]]:
-    """Read every array of a group that is no picture."""
+    """Read every array of a group that holds no pictures, each of shape (rows, ...)."""
     return {name: read(array) for name, array in sorted(group.arrays()) if array.shards is None}
 
 

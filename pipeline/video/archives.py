@@ -96,7 +96,7 @@ def measure(path: Path) -> tuple[int, int, int]:
 
 
 def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Give the wanted frames of a folder in an archive, as `frames.read` does.
+    """Yield the index and RGB pixels, shape (H, W, 3), of the wanted frames of a folder in an archive.
 
     Raises
     ------

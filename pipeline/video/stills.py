@@ -87,7 +87,7 @@ def load(path: Path, content: BinaryIO | None = None) -> NDArray[np.uint8]:
 
 
 def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Give the wanted images of a folder, or frame 0 of a still; they may differ in size.
+    """Yield the index and RGB pixels, shape (H, W, 3), of a folder's wanted images, or of a still; sizes may differ.
 
     Raises
     ------

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 
 def row_digests(values: NDArray[Any]) -> bytes:
-    """Return the joined SHA-256 of each row of an array of shape (rows, ...); strings as UTF-8, numbers as little-endian."""
+    """Return the SHA-256 of each row of an array of shape (rows, ...), joined; text in UTF-8, numbers little-endian."""
     if values.dtype.kind in "OTU":
         return b"".join(hashlib.sha256(str(value).encode()).digest() for value in values)
     rows = np.ascontiguousarray(values, dtype=values.dtype.newbyteorder("<"))

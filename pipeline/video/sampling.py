@@ -36,7 +36,7 @@ def choose(count: int, wanted: int, sampling: Sampling, seed: int) -> NDArray[np
 
 
 def subset(frames: NDArray[np.int64], wanted: int) -> NDArray[np.int64]:
-    """Take `wanted` of the frames, shape (n,), evenly spaced with both ends and no duplicates; all if there are fewer."""
+    """Take `wanted` of the frames, shape (n,), evenly spaced with both ends; all if there are fewer."""
     return frames[_even(len(frames), min(wanted, len(frames)))]
 
 

@@ -175,14 +175,23 @@ def info(dataset: options.DatasetName = None, store: options.Store = None, as_js
 def report(
     dataset: options.DatasetName = None,
     store: options.Store = None,
-    sheet: Annotated[Path, typer.Option(help="Picture to write.")] = Path("report.png"),
-    seed: Annotated[int, typer.Option(min=0, help="Which faces are drawn.")] = 0,
+    page: Annotated[Path, typer.Option(help="Page to write.")] = Path("report.html"),
+    sheet: Annotated[
+        Path | None, typer.Option(help="Picture to write instead: one face with all its labels and blends.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Which faces the sheet shows.")] = 0,
 ) -> None:
-    """Draw faces of a store with all their labels and blends: the picture to look at before training."""
-    from pipeline.inspect.report import draw
+    """Write one HTML page about a store: counts, rejects, distributions, faces with their labels."""
+    location = options.store_of(store, dataset or options.SAMPLE)
+    if sheet is not None:
+        from pipeline.inspect.report import draw
 
-    draw(options.store_of(store, dataset or options.SAMPLE), sheet, seed)
-    out.print(f"Wrote {sheet}.", markup=False)
+        draw(location, sheet, seed)
+    else:
+        from pipeline.inspect.page.write import write
+
+        write(location, page)
+    out.print(f"Wrote {sheet or page}.", markup=False)
 
 
 known.register(app)

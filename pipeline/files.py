@@ -32,9 +32,9 @@ def replacing(path: Path, part: Path | None = None) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
         for file in (*part.rglob("*"), part):
-            _flush(file)
+            flush(file)
         _move(part, path)
-        _flush(path.parent)
+        flush(path.parent)
     finally:
         with contextlib.suppress(OSError):  # after the move nothing is there; a folder may refuse to be changed
             if part.is_dir():
@@ -51,7 +51,7 @@ def _move(part: Path, path: Path) -> None:
             raise  # else another process made the same folder meanwhile: it is whole
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Have the system write a file's bytes, or a folder's names, to the disk."""
     if path.is_dir():
         with contextlib.suppress(OSError):  # some systems keep no folder open, and need no flush

@@ -2,11 +2,12 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import os
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +18,7 @@ from pipeline.files import replacing
 from pipeline.manifest import Video
 from pipeline.store.writing import writing
 
+CROPS, COLUMNS_FILE, ABOUT = "image.raw", "columns.npz", "about.json"  # files of one part
 COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and shape of one row
     "video": (np.int32, ()),  # counts in Part.sources
     "frame": (np.int32, ()),
@@ -88,10 +90,13 @@ class Crops:
 
     file: BinaryIO
     count: int = 0
+    hash: Any = field(default_factory=hashlib.blake2b)
 
     def append(self, crop: NDArray[np.uint8]) -> int:
         """Write one crop of shape (size, size, 3) and return its offset, counted in crops."""
-        self.file.write(crop.tobytes())
+        values = crop.tobytes()
+        self.file.write(values)
+        self.hash.update(values)
         self.count += 1
         return self.count - 1
 
@@ -118,12 +123,51 @@ def new_part(folder: Path, number: int) -> Iterator[tuple[Crops, list[Part]]]:
     with writing(str(folder)), replacing(final, own) as draft:
         draft.mkdir()
         done: list[Part] = []
-        with (draft / "image.raw").open("wb") as file:
-            yield Crops(file), done
+        with (draft / CROPS).open("wb") as file:
+            crops = Crops(file)
+            yield crops, done
         (part,) = done
-        np.savez(draft / "columns.npz", **part.columns)  # type: ignore[arg-type]
-        about = {name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")}
-        (draft / "about.json").write_text(json.dumps(about), encoding="utf-8")
+        np.savez(draft / COLUMNS_FILE, **part.columns)  # type: ignore[arg-type]
+        about: dict[str, Any] = {
+            name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")
+        }
+        about["digests"] = {CROPS: crops.hash.hexdigest(), COLUMNS_FILE: _digest(draft / COLUMNS_FILE)}
+        (draft / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def _digest(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, hashlib.blake2b).hexdigest()
+
+
+def is_sound(folder: Path, number: int) -> bool:
+    """Tell whether one part is there and holds what was written into it."""
+    path = part_path(folder, number)
+    try:
+        about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+        return all(_digest(path / name) == about["digests"][name] for name in (CROPS, COLUMNS_FILE))
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def discard(folder: Path, number: int) -> None:
+    """Delete one part, so that it is made again."""
+    shutil.rmtree(part_path(folder, number), ignore_errors=True)
+
+
+def note_failure(folder: Path, number: int, reason: str) -> None:
+    """Remember that the task of one part could not finish."""
+    with writing(str(folder)):
+        _failure(folder, number).write_text(reason, encoding="utf-8")
+
+
+def has_failed(folder: Path, number: int) -> bool:
+    """Tell whether an earlier run could not finish one part."""
+    return _failure(folder, number).exists()
+
+
+def _failure(folder: Path, number: int) -> Path:
+    return folder / f"failed-{number:06d}"
 
 
 def clean(folder: Path) -> None:
@@ -135,8 +179,8 @@ def clean(folder: Path) -> None:
 def read_part(folder: Path, number: int) -> Part:
     """Read one part, without its crops."""
     path = part_path(folder, number)
-    about = json.loads((path / "about.json").read_text(encoding="utf-8"))
-    with np.load(path / "columns.npz") as columns:
+    about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
+    with np.load(path / COLUMNS_FILE) as columns:
         return Part(
             sources=tuple(Source(**{**source, "video": Video(**source["video"])}) for source in about["sources"]),
             rejects=tuple(Reject(**{**reject, "video": Video(**reject["video"])}) for reject in about["rejects"]),
@@ -152,5 +196,5 @@ def read_crops(folder: Path, number: int, offsets: NDArray[np.int64], size: int)
     ndarray of shape (len(offsets), size, size, 3), uint8
         RGB.
     """
-    crops = np.memmap(part_path(folder, number) / "image.raw", dtype=np.uint8, mode="r").reshape(-1, size, size, 3)
+    crops = np.memmap(part_path(folder, number) / CROPS, dtype=np.uint8, mode="r").reshape(-1, size, size, 3)
     return np.asarray(crops[offsets])

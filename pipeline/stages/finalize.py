@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Labelling, Recipe, digest
-from pipeline.errors import ConfigError, StoreError
+from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, labelling, shards
 from pipeline.stages.cluster import Workers, cluster
 from pipeline.store import stored_names, stored_recipe
-from pipeline.store.hashing import array_digest, column_digest
+from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone
 from pipeline.store.schema import IMAGE, NO_PAIR, label_spec
 
@@ -47,7 +47,8 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
     digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
     if IMAGE.name not in digests:
-        digests[IMAGE.name] = _digest(group, IMAGE.name, shards.read_back(crew, location, IMAGE.name, progress))
+        crops = shards.read_back(crew, location, IMAGE.name, progress)
+        digests[IMAGE.name] = shards.digest_of(group, IMAGE.name, crops)
     digests = {name: value for name, value in digests.items() if name not in outdated | again}
     # before any array changes: a killed run leaves no digest of what it had begun to replace
     group.attrs.update({"complete": False, "digests": digests})
@@ -57,10 +58,14 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     for kind in kinds:
         if kind in outdated:
             _make(group, kind, recipe)
-        shards.write_labels(crew, location, kind, rows, recipe, root, progress, again=kind in again)
+        every = range(store.shard_count(store.array_of(group, kind)))
+        shards.write_labels(crew, location, kind, rows, recipe, root, progress, every if kind in again else None)
         if kind in DECIDING or kind not in digests:
             read[kind] = shards.read_back(crew, location, kind, progress)
-            digests[kind] = _digest(group, kind, read[kind])
+            if read[kind].damaged:  # by a power cut or a disk: labels follow from the crops
+                shards.write_labels(crew, location, kind, rows, recipe, root, progress, read[kind].damaged)
+                read[kind] = shards.read_back(crew, location, kind, progress)
+            digests[kind] = shards.digest_of(group, kind, read[kind])
     columns["label"] = _labels(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     store.write_column(group, "label", columns["label"])
     _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
@@ -109,9 +114,37 @@ def relabel(
     with alone(location):
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
+        _check_masks(group, kinds, root)
+        with cluster(workers, scheduler) as crew:
+            _check_crops(crew, location, progress or Silent())
         _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
         with cluster(workers, scheduler) as crew:
             finish(crew, location, root, progress or Silent(), again=kinds)
+
+
+def _check_masks(group: store.Group, kinds: Collection[str], root: Path) -> None:
+    """Refuse to make mask labels again from a folder that lacks masks the store was made from."""
+    if not any(LABELS[kind].source == "mask" for kind in kinds):
+        return
+    paths = sorted({str(path) for path in store.read(store.array_of(group, "video_mask")) if path})
+    if gone := [path for path in paths if not (root / path).exists()]:
+        raise ConfigError(
+            f"{len(gone)} of {len(paths)} masks are not there, the first is {root / gone[0]}; nothing was changed. "
+            "Name the dataset's folder with --root."
+        )
+
+
+def _check_crops(crew: Workers, location: str, progress: Progress) -> None:
+    """Refuse to compute labels from crops that are damaged."""
+    group = store.open_group(location)
+    array = store.array_of(group, IMAGE.name)
+    damaged = store.missing_shards(array) or shards.read_back(crew, location, IMAGE.name, progress).damaged
+    if damaged:
+        low, high = store.shard_rows(array, damaged[0])
+        raise DamageError(
+            f"{len(damaged)} shards of the crops in {location} are damaged, the first holds rows {low} to {high - 1}; "
+            "nothing was changed. forgery-prep verify lists them all."
+        )
 
 
 def reblend(
@@ -165,9 +198,23 @@ def _blend(
     if hull is not None:
         usable &= hull.possible & (hull.ones > 0)
     blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
+    if _drop_damaged_blends(crew, location, progress):
+        blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
     for name in blending.PIXELS if store.BLENDS in group else ():
         path = f"{store.BLENDS}/{name}"
-        digests[path] = _digest(group, path, shards.read_back(crew, location, path, progress))
+        digests[path] = shards.digest_of(group, path, shards.read_back(crew, location, path, progress))
+
+
+def _drop_damaged_blends(crew: Workers, location: str, progress: Progress) -> bool:
+    """Delete shards of blends that a power cut or a disk has damaged, so that they are made again."""
+    group = store.open_group(location, "r+")
+    found = False
+    for name in blending.PIXELS if store.BLENDS in group else ():
+        array = store.array_of(group, f"{store.BLENDS}/{name}")
+        for number in shards.read_back(crew, location, f"{store.BLENDS}/{name}", progress).damaged:
+            store.delete_shard(array, number)
+            found = True
+    return found
 
 
 def _outdated(group: store.Group, kind: str, recipe: Recipe) -> bool:
@@ -198,11 +245,6 @@ def _labels(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, m
     if ssim is not None:
         fake &= (ssim.ones >= minimum) | ~ssim.possible
     return np.asarray(fake, dtype=np.uint8)
-
-
-def _digest(group: store.Group, name: str, read: shards.ReadBack) -> str:
-    array = store.array_of(group, name)
-    return array_digest(name, str(array.dtype), array.shape, read.rows)
 
 
 def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:

@@ -15,11 +15,11 @@ from pipeline import store
 from pipeline.config import Cropping, Labelling
 from pipeline.crop import crops
 from pipeline.crop.row_table import least_compressed, level
-from pipeline.errors import DecodeError
+from pipeline.errors import ConfigError, DecodeError
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.store import Names
 from pipeline.store.schema import NO_PAIR
-from pipeline.video import frames
+from pipeline.video import archives, frames
 
 Pixels = NDArray[Any]
 
@@ -128,6 +128,11 @@ def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
         if path := task.rows.mask[number]:
             wanted.setdefault(path, []).append(number)
     for path, numbers in wanted.items():
+        if not archives.file_of(task.root / path).exists():
+            raise ConfigError(
+                f"The mask {task.root / path} was there when the store was begun and is gone. Bring it back, or name "
+                "the dataset's folder with --root, and run the same command again."
+            )
         with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
             for number, label in _read_masks(task, path, numbers):
                 values[number] = label

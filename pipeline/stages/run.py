@@ -1,5 +1,6 @@
 """One run, from a dataset to a finished store: every stage in order, each going on where a killed run stopped."""
 
+import contextlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -9,7 +10,7 @@ from typing import Any
 
 from pipeline import store
 from pipeline.config import Recipe, differences, digest
-from pipeline.crop import staging
+from pipeline.crop import groups, staging
 from pipeline.errors import StoreError
 from pipeline.files import replacing
 from pipeline.manifest import Dataset
@@ -18,11 +19,13 @@ from pipeline.stages import layout, shards
 from pipeline.stages.cluster import Workers, cluster
 from pipeline.stages.finalize import finish
 from pipeline.store.lock import alone, staging_of
+from pipeline.store.schema import IMAGE
 from pipeline.store.writing import writing
 from pipeline.versions import versions
-from pipeline.video import archives
+from pipeline.video import archives, checksum
 
 NOTE = "run.json"  # in the staging folder: the settings that it was begun with
+STAMPS = "files.json"  # there too: size and time of change of every file
 
 
 @dataclass(frozen=True)
@@ -83,18 +86,19 @@ def run(
         No space or no permission; what is written stays and the same call goes on.
     """
     shown = progress or Silent()
+    settings = json.loads(json.dumps(job.settings()))
+    # before the lock, which a disk that is read-only would refuse
+    if not overwrite and _progress_of(job, settings).get("complete"):
+        shown.say(f"{job.location} is complete: nothing to do.")
+        return
     with alone(job.location):
-        settings = json.loads(json.dumps(job.settings()))
         if overwrite:
             _delete(job)
         done = _progress_of(job, settings)
         if not store.is_local(job.location):
             store.check_writable(job.location)
-        if done.get("complete"):
-            shown.say(f"{job.location} is complete: nothing to do.")
-            return
         with cluster(workers, scheduler) as crew:
-            if not done.get("cropped"):
+            if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
                 _crop(crew, job, settings, device, shown)
             shutil.rmtree(job.staging, ignore_errors=True)
@@ -111,11 +115,80 @@ def outlook(job: Job) -> str:
 
 
 def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
-    """Stage every video's faces, decide the rows and write the crops."""
+    """Stage every video's faces, decide the rows and write the crops; they can be read when this ends."""
     found = shards.index_all(crew, job.dataset, job.recipe, job.staging, device, progress)
+    _check_sources(job)
     table = layout.lay_out(job.location, job.dataset, settings, job.recipe.chunking, found)
+    group = store.open_group(job.location, "r+")
     shards.write_images(crew, job.location, table, job.recipe, job.staging, progress)
-    store.open_group(job.location, "r+").attrs["cropped"] = True
+    read = shards.read_back(crew, job.location, IMAGE.name, progress)
+    if read.damaged:  # of an earlier run: this one's are on disk
+        shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
+        read = shards.read_back(crew, job.location, IMAGE.name, progress)
+    digests = {IMAGE.name: shards.digest_of(group, IMAGE.name, read)}
+    group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
+
+
+def _lacks_crops(job: Job) -> bool:
+    """Tell whether crops that were written are gone: they are then made from the videos again."""
+    return bool(store.missing_shards(store.array_of(store.open_group(job.location), IMAGE.name)))
+
+
+def _stamps(job: Job) -> dict[str, list[int]]:
+    """Return size and time of change of every file; none for what is not there."""
+    found = {}
+    for video in job.dataset.videos:
+        path = archives.file_of(job.dataset.root / video.path)
+        with contextlib.suppress(OSError):
+            about = path.stat()
+            found[video.path] = [about.st_size, about.st_mtime_ns]
+    return found
+
+
+def _check_sources(job: Job) -> None:
+    """Refuse to go on with parts of files that were changed or vanished since the run began, and forget these parts.
+
+    Raises
+    ------
+    StoreError
+        The sentence names the first file.
+    """
+    stamps = json.loads((job.staging / STAMPS).read_text(encoding="utf-8"))
+    now = _stamps(job)
+    if changed := _forget(job, {path for path in stamps if stamps[path] != now.get(path)}):
+        state = "has changed" if changed[0] in now else "is gone"
+        raise StoreError(
+            f"{len(changed)} of the dataset's files are not what they were when this run began: "
+            f"{job.dataset.root / changed[0]} {state}. Nothing made from them is kept; when they are as they should "
+            "be, run the same command again."
+        )
+
+
+def _forget(job: Job, suspect: set[str]) -> list[str]:
+    """Delete the staged parts of groups with a file that is not the one they were made from; return such files.
+
+    A file with another time of change is the same if it has the bytes that were recorded when it was probed.
+    """
+    changed = []
+    for group in groups.groups(job.dataset):
+        paths = {video.path for video in group.videos} & suspect
+        if not paths or not staging.is_sound(job.staging, group.number):
+            continue
+        part = staging.read_part(job.staging, group.number)
+        known = {source.video.path: source.sha256 for source in part.sources}
+        other = sorted(path for path in paths if not _holds(job.dataset.root / path, known.get(path)))
+        if other:
+            staging.discard(job.staging, group.number)
+            changed += other
+    return changed
+
+
+def _holds(path: Path, sha256: str | None) -> bool:
+    """Tell whether a file still has the digest recorded when it was probed; one that had none is read again."""
+    try:
+        return checksum.sha256(path) == sha256
+    except OSError:
+        return False
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
@@ -165,13 +238,18 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
     begun = {**settings, "software": versions()}
     with writing(str(job.staging)):
         job.staging.mkdir(parents=True, exist_ok=True)
+        stamps = job.staging / STAMPS
         if note.exists():
             _compare(job, json.loads(note.read_text(encoding="utf-8")), begun)
             staging.clean(job.staging)
             store.clean(job.location)
-            return
-        with replacing(note) as part:
-            part.write_text(json.dumps(begun), encoding="utf-8")
+            if stamps.exists():
+                old, now = json.loads(stamps.read_text(encoding="utf-8")), _stamps(job)
+                _forget(job, {path for path in old.keys() | now.keys() if old.get(path) != now.get(path)})
+        # the note last: what it stands for is all there
+        for place, value in ((stamps, _stamps(job)), (note, begun)):
+            with replacing(place) as part:
+                part.write_text(json.dumps(value), encoding="utf-8")
 
 
 def _compare(job: Job, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import obstore
 import zarr
 from numpy.typing import NDArray
 from obstore.exceptions import BaseError
+from zarr.abc.store import SuffixByteRequest
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
@@ -19,6 +20,8 @@ from zarr.errors import ZarrUserWarning
 
 from pipeline.config import Chunking
 from pipeline.errors import DamageError, StoreError, first_line
+from pipeline.files import flush
+from pipeline.store import shard_index
 from pipeline.store.schema import FORMAT_VERSION, ArraySpec
 from pipeline.store.writing import writing
 
@@ -234,18 +237,55 @@ def write_shard(array: Array, number: int, values: NDArray[Any]) -> None:
     if values.shape != (high - low, *array.shape[1:]):
         raise StoreError(f"{array.name}: shard {number} holds rows {low} to {high}, not {values.shape[0]} rows.")
     with writing(str(array.store_path)):
-        array[low:high] = values.astype(array.dtype, copy=False)
+        pixels = values.astype(array.dtype, copy=False)
+        try:
+            array[low:high] = pixels
+        except ValueError:  # zarr reads the shard that it replaces: one that is damaged has to go first
+            delete_shard(array, number)
+            array[low:high] = pixels
+        if isinstance(root := getattr(array.store, "root", None), Path):
+            file = root / array.path / "c" / _key(array, number)
+            for place in (file, *file.parents[: array.ndim]):
+                flush(place)
+
+
+def delete_shard(array: Array, number: int) -> None:
+    """Delete one shard, if it is there."""
+    with writing(str(array.store_path)):
+        sync(array.store.delete(f"{array.path}/c/{_key(array, number)}"))
+
+
+def _key(array: Array, number: int) -> str:
+    """Return the name of one shard below its array's `c/`."""
+    return "/".join([str(number), *["0"] * (array.ndim - 1)])
 
 
 def missing_shards(array: Array) -> list[int]:
-    """Return the numbers of the shards that are not in the store."""
+    """Return the numbers of the shards that are not in the store as a whole: absent, empty, or cut short.
+
+    A shard ends with an index of its chunks (offset and length of each, then a checksum). A file that a power cut
+    left empty or short would read as fill values, which are no labels; so each index must fill its file exactly.
+    """
     prefix = f"{array.path}/c/" if array.path else "c/"
+    length = (array.shards or array.chunks)[0] // array.chunks[0]
 
-    async def written() -> set[int]:
-        keys = [key.removeprefix(prefix) async for key in array.store.list_prefix(prefix)]
-        return {int(key.split("/")[0]) for key in keys if not key.endswith(".partial")}  # of a killed writer
+    async def whole(number: int, keys: Collection[str]) -> bool:
+        key = _key(array, number)
+        if key not in keys:
+            return False
+        low, high = shard_rows(array, number)
+        size = await array.store.getsize(prefix + key)
+        tail = SuffixByteRequest(shard_index.size(length))
+        found = await array.store.get(prefix + key, default_buffer_prototype(), tail)
+        return found is not None and shard_index.fills(found.to_bytes(), size, length, high - low)
 
-    return sorted(set(range(shard_count(array))) - sync(written()))
+    async def missing() -> list[int]:
+        keys = {key.removeprefix(prefix) async for key in array.store.list_prefix(prefix)}
+        if array.shards is None:  # a column: its chunks have no index, and are too small to be cut
+            return [number for number in range(shard_count(array)) if _key(array, number) not in keys]
+        return [number for number in range(shard_count(array)) if not await whole(number, keys)]
+
+    return list(sync(missing()))
 
 
 def clean(location: str) -> None:

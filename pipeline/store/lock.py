@@ -1,6 +1,7 @@
 """One writer at a time for each store."""
 
 import contextlib
+import hashlib
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,10 +14,15 @@ from pipeline.store.writing import writing
 
 
 def staging_of(location: str) -> Path:
-    """Return the folder for what a run has not stored yet: beside a local store, in `stores/` for one in a bucket."""
+    """Return the folder for what a run has not stored yet: beside a local store, in `stores/` for one in a bucket.
+
+    One place has one folder, however it is spelt (relative, through a link), and two buckets never share one.
+    """
     if is_local(location):
-        return Path(f"{location.rstrip('/')}.parts")
-    return Path("stores") / f"{location.rstrip('/').rsplit('/', 1)[-1]}.parts"
+        return Path(f"{Path(location).resolve()}.parts")
+    whole = location.rstrip("/")
+    place = hashlib.sha256(whole.encode()).hexdigest()[:8]
+    return Path("stores").resolve() / f"{whole.rsplit('/', 1)[-1]}-{place}.parts"
 
 
 @contextlib.contextmanager

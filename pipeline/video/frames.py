@@ -221,8 +221,11 @@ def _open(path: Path) -> InputContainer:
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
     for stream in container.streams.video:
-        if not stream.disposition & Disposition.attached_pic:  # a song's cover is no video
-            return stream
+        if stream.disposition & Disposition.attached_pic:  # a song's cover is no video
+            continue
+        if getattr(stream, "codec_context", None) is None:  # PyAV's answer to a damaged or unknown codec tag
+            raise DecodeError(f"{path} is coded in a way that no decoder here knows; its header may be damaged.")
+        return stream
     raise DecodeError(f"{path} has no video stream.")
 
 

@@ -123,6 +123,7 @@ def _row(line: int, cells: Mapping[str, str], around: Surroundings) -> Row:
     compression = {"c0": "raw"}.get(compression.casefold(), compression.casefold())
     if compression not in COMPRESSIONS:
         around.findings.problems.append(f"line {line}: compression {compression}; known are {', '.join(COMPRESSIONS)}.")
+        compression = NATIVE  # the file is refused; until then the other lines are read for their problems
     method = cells.get("method") or METHOD
     if method == REAL:
         around.findings.problems.append(f"line {line}: a fake's method cannot be called {REAL}.")

@@ -136,7 +136,14 @@ def test_a_folder_that_is_no_store_is_never_overwritten(tiny, tmp_path):
 
 def test_a_second_run_at_the_same_time_is_refused(tiny, tiny_store):
     with alone(str(tiny_store)), pytest.raises(StoreError, match="Another run is writing"):
-        run(tiny.job(tiny_store))
+        run(tiny.job(tiny_store), overwrite=True)
+
+
+def test_a_finished_store_needs_no_lock(tiny, tiny_store, tmp_path):
+    (tmp_path / "disk").mkdir()
+    location = stores.copy(tiny_store, tmp_path / "disk" / "a.zarr")
+    with alone(location):  # as a disk that is read-only has none to give
+        run(tiny.job(location))
 
 
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny, tmp_path, start, prep, scheduler):

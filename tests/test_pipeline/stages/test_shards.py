@@ -1,12 +1,14 @@
 """Processes that die while they work on videos."""
 
 import numpy as np
+import pytest
 import stores
 import tasks
 
 from pipeline import store
 from pipeline.config import Blending
 from pipeline.crop import groups
+from pipeline.errors import TaskError
 from pipeline.inspect.verify import verify
 from pipeline.stages import cluster
 from pipeline.stages.run import run
@@ -19,9 +21,13 @@ def test_a_dead_process_costs_nothing_and_a_deadly_video_only_itself(
     monkeypatch.setattr(cluster, "PATIENCE", 6.0)
     (tmp_path / "sample").symlink_to(tiny.root)
     location = str(tmp_path / "a.zarr")
+    job = tiny.job(location, root=tmp_path / "sample", limit=2, blending=Blending(kinds=()))
     # two groups of videos: the first one's process is killed once, the second one's always
-    run(tiny.job(location, root=tmp_path / "sample", limit=2, blending=Blending(kinds=())), workers=2)
+    with pytest.raises(TaskError, match=r"^1 of 2 groups .*it died each time\)\. All others are kept"):
+        run(job, workers=2)
     assert (tmp_path / "died-once").exists()
+    assert not store.exists(location), "no row is decided before it was tried again"
+    run(job, workers=2)
     rows, lost = stores.columns(location), stores.columns(location, store.REJECTS)
     assert set(rows["video_target"]) == {"000"}
     whole = stores.columns(tiny_store)

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import signal
+from pathlib import Path
 
 import pytest
 import tasks
@@ -47,4 +48,17 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
 
 def test_staging_stands_beside_a_local_store_and_in_stores_for_a_bucket(tmp_path):
     assert staging_of(f"{tmp_path}/a.zarr/") == tmp_path / "a.zarr.parts"
-    assert staging_of("s3://bucket/deep/a.zarr").as_posix() == "stores/a.zarr.parts"
+    one, two = staging_of("s3://one/a.zarr"), staging_of("s3://two/a.zarr")
+    assert one != two
+    assert one.parent == two.parent == Path("stores").resolve()
+    assert one == staging_of("s3://one/a.zarr/")
+
+
+def test_one_place_has_one_lock_however_it_is_spelt(tmp_path, monkeypatch):
+    (tmp_path / "stores").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "stores")
+    monkeypatch.chdir(tmp_path)
+    with alone(str(tmp_path / "stores" / "a.zarr")):
+        for spelling in ("stores/a.zarr", "link/a.zarr", "stores/../stores/a.zarr"):
+            with pytest.raises(StoreError, match="Another run"), alone(spelling):
+                pass

@@ -65,7 +65,10 @@ def verify(
         if not specs[path].sharded:
             parent, _, name = path.rpartition("/")
             array = store.array_of(group, path)
-            findings += [f"{path}: rows {_span(array, number)} are missing" for number in store.missing_shards(array)]
+            findings += [
+                f"{path}: rows {_span(array, number)} are missing or cut short"
+                for number in store.missing_shards(array)
+            ]
             try:
                 columns[parent][name] = store.read(array)
             except DamageError as error:
@@ -128,7 +131,7 @@ def _read_pixels(
     """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
     array: store.Array = store.array_of(store.open_group(location), path)
     missing = store.missing_shards(array)
-    findings = [f"{path}: rows {_span(array, number)} are missing" for number in missing]
+    findings = [f"{path}: rows {_span(array, number)} are missing or cut short" for number in missing]
     todo = [number for number in range(store.shard_count(array)) if number not in missing]
     again = _last_rows(array, rows) if rows is not None and path in LABELS and LABELS[path].source != "mask" else {}
     found: dict[int, Shard] = {}

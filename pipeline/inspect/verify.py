@@ -65,10 +65,7 @@ def verify(
         if not specs[path].sharded:
             parent, _, name = path.rpartition("/")
             array = store.array_of(group, path)
-            findings += [
-                f"{path}: rows {_span(array, number)} are missing or cut short"
-                for number in store.missing_shards(array)
-            ]
+            findings += [f"{path}: rows {_span(array, number)} are missing" for number in store.missing_shards(array)]
             try:
                 columns[parent][name] = store.read(array)
             except DamageError as error:

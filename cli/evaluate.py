@@ -10,7 +10,7 @@ from cli import options
 from cli.screen import Bars, out, run_app
 from cli.train import Device, Precision, Stores, stores_of
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.command(epilog="--debug shows the traceback of an error.")
@@ -39,6 +39,7 @@ def evaluate(
     ] = None,
     sheet: Annotated[bool, typer.Option(help="Draw a sheet of predictions.")] = True,
     as_json: options.AsJson = False,
+    version: options.Version = False,
 ) -> None:  # fmt: skip
     """Judge a detector by frames, videos and maps, for each store, compression and method."""
     from models.evaluation import report, visualise

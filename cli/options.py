@@ -1,15 +1,23 @@
-"""Options that several commands share, and what they mean together."""
+"""Options that several commands share, and what they mean together.
 
+`--help` imports this module, so NumPy, OpenCV, zarr and torch are imported inside the functions that need them.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
 import os
+import platform
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.config import Recipe, load_recipe
 from pipeline.errors import ConfigError
-from pipeline.manifest import Dataset, load_manifest, scan
-from pipeline.store import exists, open_group
+
+if TYPE_CHECKING:
+    from pipeline.config import Recipe
+    from pipeline.manifest import Dataset
 
 DatasetName = Annotated[
     str | None, typer.Option("--dataset", help="Name of a known dataset; forgery-prep datasets lists them.")
@@ -34,6 +42,17 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete what is the
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"forgery-prep {importlib.metadata.version('forgery-prep')}, Python {platform.python_version()}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+]
+
+
 def cores() -> int:
     """Return how many processes this machine can feed."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -47,6 +66,8 @@ def manifest_of(dataset: str | None, manifest: Path | None) -> dict[str, Any]:
     """Read the manifest that two options name between them."""
     if dataset and manifest:
         raise ConfigError("--dataset and --manifest name two datasets; give one of them.")
+    from pipeline.manifest import load_manifest
+
     return load_manifest(str(manifest) if manifest else dataset or SAMPLE)
 
 
@@ -62,11 +83,15 @@ def store_of(store: str | None, name: str = SAMPLE) -> str:
 
 def dataset_of(manifest: dict[str, Any], root: Path | None, recipe: Recipe, limit: int | None) -> Dataset:
     """Find a dataset's files."""
+    from pipeline.manifest import scan
+
     return scan(manifest, root_of(root, manifest["name"]), seed=recipe.seed, limit=limit)
 
 
 def root_of_store(root: Path | None, location: str) -> Path:
     """Return the folder of the dataset that a store was made from; a CSV of pairs stands for its own folder."""
+    from pipeline.store import exists, open_group
+
     name = str(open_group(location).attrs["dataset"]) if exists(location) else SAMPLE
     folder = root_of(root, name)
     return folder.parent if folder.is_file() else folder
@@ -74,4 +99,6 @@ def root_of_store(root: Path | None, location: str) -> Path:
 
 def recipe_of(name: str, manifest: dict[str, Any]) -> Recipe:
     """Read a recipe over the dataset's own sampling."""
+    from pipeline.config import load_recipe
+
     return load_recipe(name, manifest.get("sampling"))

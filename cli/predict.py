@@ -10,7 +10,7 @@ from cli import options
 from cli.screen import Bars, out, run_app
 from cli.train import Device, Precision
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 
 @app.command(epilog="--debug shows the traceback of an error. Exit status 1: not every file could be judged.")
@@ -24,6 +24,7 @@ def predict(
         Path | None, typer.Option("--out", help="Folder for verdicts.json and pictures of the predicted maps.")
     ] = None,
     as_json: options.AsJson = False,
+    version: options.Version = False,
 ) -> None:
     """Say how likely each file is forged: the mean over its frames of its most suspicious face."""
     from models.evaluation import predict as judging

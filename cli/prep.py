@@ -9,13 +9,11 @@ import typer
 from cli import datasets as known
 from cli import options
 from cli.screen import Bars, err, out, run_app
-from pipeline.config import load_recipe
-from pipeline.labels import LABELS
+from pipeline.config import Labelling, load_recipe
 
 app = typer.Typer(
     help="Turn face-forgery datasets into training data: aligned crops, labels and blends in one Zarr store.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
     epilog="Every command takes --debug, which shows the traceback of an error.",
@@ -25,8 +23,16 @@ MaxRejects = Annotated[
     float,
     typer.Option(min=0, max=1, help="Share of the frames asked for that may be rejected before the exit status is 1."),
 ]
+
+
+@app.callback()
+def common(version: options.Version = False) -> None:
+    """Take the options that stand before a command."""
+
+
 Device = Annotated[str, typer.Option(help="Where faces are detected: cpu or cuda.")]
-Kinds = Annotated[list[str], typer.Option("--kind", help=f"Label kind, again for more: {', '.join(LABELS)}.")]
+KINDS = ", ".join(Labelling().kinds)
+Kinds = Annotated[list[str], typer.Option("--kind", help=f"Label kind, again for more: {KINDS}.")]
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 from cli import options
 from cli.screen import Bars, err, out, run_app
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
 ALL = "all"
 Stores = Annotated[
@@ -64,6 +64,7 @@ def train(
         bool, typer.Option("--frozen-norm", help="Batch norm keeps its running statistics.")
     ] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List the detector's settings and presets.")] = False,
+    version: options.Version = False,
 ) -> None:
     """Train a published detector from stores alone; the best epoch is chosen by validation, never by test."""
     from models.detectors import DETECTORS, find

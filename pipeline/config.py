@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 from pipeline.errors import ConfigError
 
-ROOT = Path(__file__).resolve().parent.parent
-RECIPES = ROOT / "manifests" / "recipes"
+_PACKAGED = Path(__file__).resolve().parent / "manifests"  # where a wheel carries them
+MANIFESTS = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "manifests"
+RECIPES = MANIFESTS / "recipes"
 SPLITS = ("train", "val", "test")
 
 Settings = TypeVar("Settings")

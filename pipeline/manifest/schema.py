@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import ROOT, SPLITS, Sampling, overlay
+from pipeline.config import MANIFESTS, SPLITS, Sampling, overlay
 from pipeline.errors import ConfigError, ManifestError
 from pipeline.manifest.folder import is_media
 from pipeline.manifest.paths import template_fields
 from pipeline.manifest.records import COMPRESSIONS
 
-FOLDER = ROOT / "manifests"
+FOLDER = MANIFESTS
 
 REQUIRED: dict[str, type] = {"name": str, "title": str, "licence": str, "citation": str, "source": list, "splits": dict}
 OPTIONAL: dict[str, type] = {

@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup preprocess labels train test check clean
+.PHONY: help setup preprocess labels train test check lock wheel clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,13 @@ check: $(READY) ## Lint, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+lock: $(READY) ## Pin every package again in requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \
+		-o requirements.lock
+
+wheel: $(READY) ## Build a wheel that works away from the checkout -> dist/
+	@$(BIN)/python -m hatchling build -t wheel
 
 clean: ## Delete the environment and every cache; data, stores and runs stay
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -198,23 +198,21 @@ def _blend(
     if hull is not None:
         usable &= hull.possible & (hull.ones > 0)
     blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
-    if _drop_damaged_blends(crew, location, progress):
+    read = _read_blends(crew, location, progress)
+    if damaged := {path: each.damaged for path, each in read.items() if each.damaged}:  # by a power cut or a disk
+        for path, numbers in damaged.items():
+            for number in numbers:
+                store.delete_shard(store.array_of(group, path), number)
         blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
-    for name in blending.PIXELS if store.BLENDS in group else ():
-        path = f"{store.BLENDS}/{name}"
-        digests[path] = shards.digest_of(group, path, shards.read_back(crew, location, path, progress))
+        read = _read_blends(crew, location, progress)
+    digests |= {path: shards.digest_of(group, path, each) for path, each in read.items()}
 
 
-def _drop_damaged_blends(crew: Workers, location: str, progress: Progress) -> bool:
-    """Delete shards of blends that a power cut or a disk has damaged, so that they are made again."""
-    group = store.open_group(location, "r+")
-    found = False
-    for name in blending.PIXELS if store.BLENDS in group else ():
-        array = store.array_of(group, f"{store.BLENDS}/{name}")
-        for number in shards.read_back(crew, location, f"{store.BLENDS}/{name}", progress).damaged:
-            store.delete_shard(array, number)
-            found = True
-    return found
+def _read_blends(crew: Workers, location: str, progress: Progress) -> dict[str, shards.ReadBack]:
+    """Read every pixel array of the blends again."""
+    there = store.BLENDS in store.open_group(location)
+    paths = [f"{store.BLENDS}/{name}" for name in blending.PIXELS] if there else []
+    return {path: shards.read_back(crew, location, path, progress) for path in paths}
 
 
 def _outdated(group: store.Group, kind: str, recipe: Recipe) -> bool:

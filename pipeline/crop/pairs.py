@@ -6,6 +6,7 @@ The place for everything that is measured between a fake and its real once both 
 import statistics
 from collections.abc import Sequence
 
+from pipeline.config import Detection
 from pipeline.crop.plan import Plan, Take
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Reject, Row
@@ -16,7 +17,9 @@ from pipeline.video import frames
 
 
 def judge(cropped: Cropped, take: Take, plan: Plan, context: Context) -> Cropped:
-    """Refuse a fake whose background is not its real's, in every compression; record what a good one's mask lacks.
+    """Refuse the files of a fake whose background is not their real's; record what a good one's mask lacks.
+
+    Each compression is judged by itself: a file that shows somebody else is refused although its twins are right.
 
     Parameters
     ----------
@@ -30,28 +33,32 @@ def judge(cropped: Cropped, take: Take, plan: Plan, context: Context) -> Cropped
     Returns
     -------
     Cropped
-        `cropped` with more rejects, and without rows where the fake is refused.
+        `cropped` with more rejects, and without the rows of refused files.
     """
-    if not cropped.rows:
-        return cropped
-    if reason := _mismatch(cropped.rows, take.sources[0].video, context.recipe.detection.min_alignment):
-        counts = [sum(plan.sources[row.video] is source for row in cropped.rows) for source in take.sources]
-        refused = [
-            Reject(source.video, -1, "pair", reason, count)
-            for source, count in zip(take.sources, counts, strict=True)
-            if count
-        ]
+    rows: list[Row] = []
+    refused: list[Reject] = []
+    for source in take.sources:
+        own = [row for row in cropped.rows if plan.sources[row.video] is source]
+        if own and (reason := _mismatch(own, source.video, context.recipe.detection)):
+            refused.append(Reject(source.video, -1, "pair", reason, len(own)))
+        else:
+            rows += own
+    if not rows:
         return Cropped((), (*cropped.rejects, *refused))
-    lacking = _lacking_mask(take.sources[0].video, sorted({row.frame for row in cropped.rows}), context)
-    return Cropped(cropped.rows, (*cropped.rejects, *lacking))
+    lacking = _lacking_mask(take.sources[0].video, sorted({row.frame for row in rows}), context)
+    return Cropped(tuple(rows), (*cropped.rejects, *refused, *lacking))
 
 
-def _mismatch(rows: Sequence[Row], fake: Video, least: float) -> str:
-    """Return why the rows of a fake do not match their real's; empty where they do."""
+def _mismatch(rows: Sequence[Row], fake: Video, settings: Detection) -> str:
+    """Return why the rows of one file do not match their real's; empty where they do."""
+    side = statistics.median(float(row.box[2] - row.box[0]) for row in rows)
+    if side < settings.min_face:
+        return f"its faces are {side:.1f} pixels wide, at least {settings.min_face} are needed"
     score = statistics.median(row.alignment for row in rows)
-    if score >= least:
-        return ""
-    return f"its background does not match {fake.target}'s: SSIM {score:.3f}, at least {least} is needed"
+    if score < settings.min_alignment:
+        needed = f"at least {settings.min_alignment} is needed"
+        return f"its background does not match {fake.target}'s: SSIM {score:.3f}, {needed}"
+    return ""
 
 
 def _lacking_mask(fake: Video, kept: Sequence[int], context: Context) -> list[Reject]:

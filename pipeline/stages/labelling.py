@@ -140,13 +140,15 @@ def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
 
 
 def _read_masks(task: LabelTask, path: str, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
-    """Read one mask video where the shard needs it, as far as it goes."""
+    """Read one mask where the shard needs it, as far as it goes; a still of 0 and 1 counts as one of 0 and 255."""
     by_frame: dict[int, list[int]] = {}
     for number in numbers:
         by_frame.setdefault(int(task.rows.frame[number]), []).append(number)
-    probe = frames.probe(task.root / path)
+    probe, exact = frames.probe(task.root / path), frames.is_lossless(task.root / path)
     for index, picture in frames.read(task.root / path, sorted(by_frame)):
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+        if exact and grey.max() == 1:  # written as 0 and 1; in a video, black that was compressed may be 1 as well
+            grey = grey * 255
         for row in by_frame[index]:
             size = task.rows.size[row].tolist()
             box = crops.rescale(task.rows.box[row], (size[0], size[1]), (probe.width, probe.height))

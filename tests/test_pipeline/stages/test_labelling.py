@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image
 from skimage import data
 
-from pipeline.config import Labelling
+from pipeline.config import Cropping, Labelling
 from pipeline.labels import LABELS
-from pipeline.stages.labelling import rows_of
+from pipeline.stages.labelling import LabelTask, label_rows, rows_of
 from pipeline.store import Names
 from pipeline.store.schema import NO_PAIR
 
@@ -80,3 +81,15 @@ def test_the_number_is_a_setting():
     assert label_of(8, minimum=9)[1].sum() == 0
     assert label_of(7, minimum=7)[1].sum() == 7
     assert LABELS["ssim"].parameters(Labelling(ssim_minimum=9))["real_below"] == 9
+
+
+@pytest.mark.parametrize(("name", "white"), [("m.png", 1), ("m.png", 255)])
+def test_a_mask_of_zeros_and_ones_is_one_of_black_and_white(tmp_path, name, white):
+    mask = np.zeros((48, 64), np.uint8)
+    mask[10:30, 20:40] = white
+    Image.fromarray(mask).save(tmp_path / name)
+    changes = {"box": np.tile(np.array([0, 0, 48, 48], np.float32), (4, 1)), "frame": np.zeros(4, np.int32)}
+    rows = rows_of(columns(video_mask=np.array(["", "", name, ""], dtype=object), **changes), NAMES)
+    task = LabelTask("mask", (2, 3), rows.take(2, 3), Labelling(), Cropping(size=48), tmp_path)
+    (label,) = label_rows(None, task)
+    np.testing.assert_array_equal(label, mask[:, :48] > 0)

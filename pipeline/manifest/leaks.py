@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from pipeline.manifest.records import REAL, Video
+from pipeline.video.archives import MARK
 
 SHOWN = 3  # examples in a sentence
 
@@ -50,6 +51,25 @@ def donor_leaks(videos: Sequence[Video]) -> list[str]:
         f"fakes in {split} with a donor whose own videos are in {other}: {len(ids)} ({some(ids)})"
         for (split, other), ids in sorted(found.items())
     ]
+
+
+def file_leaks(files: Iterable[tuple[Video, str]]) -> list[str]:
+    """Say which files of different splits hold the same bytes, whatever they are called.
+
+    Parameters
+    ----------
+    files : iterable of tuple of Video and str
+        A video and its SHA-256. Folders inside an archive have the archive's and are left out.
+    """
+    same: dict[str, list[Video]] = defaultdict(list)
+    for video, digest in files:
+        if MARK not in video.path:
+            same[digest].append(video)
+    found: dict[str, list[str]] = defaultdict(list)
+    for videos in same.values():
+        if len(splits := {video.split for video in videos}) > 1:
+            found[" and ".join(sorted(splits))].append(" = ".join(sorted(video.path for video in videos)))
+    return [f"the same file in {both}: {len(paths)} ({some(sorted(paths))})" for both, paths in sorted(found.items())]
 
 
 def _each(videos: Sequence[Video]) -> Iterable[Video]:

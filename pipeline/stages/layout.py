@@ -9,6 +9,7 @@ from pipeline.crop.row_table import Table, assemble
 from pipeline.crop.staging import Part, Reject
 from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
+from pipeline.manifest.leaks import file_leaks
 from pipeline.store import Names
 from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec
 from pipeline.versions import versions
@@ -59,7 +60,7 @@ def lay_out(
             "recipe_digest": digest(settings["recipe"]),
             "seed": settings["recipe"]["seed"],
             "software": versions(),
-            "notes": list(dataset.notes),
+            "notes": [*dataset.notes, *_leaks(table)],
         },
     )
     size = settings["recipe"]["cropping"]["size"]
@@ -76,6 +77,12 @@ def lay_out(
     )
     group.attrs["laid_out"] = True
     return table
+
+
+def _leaks(table: Table) -> list[str]:
+    """Say which files are in two splits under two names: what is tested on would have been trained on."""
+    leaks = file_leaks((source.video, source.sha256) for source in table.sources)
+    return [f"Training and test are not apart: {leak}." for leak in leaks]
 
 
 def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:

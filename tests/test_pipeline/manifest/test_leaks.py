@@ -9,7 +9,7 @@ from hypothesis import given
 from pipeline.errors import LeakError
 from pipeline.manifest import NATIVE, REAL, SPLITS, Video, load_manifest, scan
 from pipeline.manifest.identity import deal, deal_counts, groups
-from pipeline.manifest.leaks import donor_leaks, identity_leaks, pair_leaks
+from pipeline.manifest.leaks import donor_leaks, file_leaks, identity_leaks, pair_leaks
 
 SHARES = {"train": 0.72, "val": 0.14, "test": 0.14}
 
@@ -152,3 +152,16 @@ def test_given_splits_pull_their_group_along() -> None:
     videos = [real("a", identity="ann"), real("b", identity="ann"), real("c")]
     dealt = deal(groups(videos, donors=False), SHARES, 0, {(REAL, "a"): "test"})
     assert dealt[REAL, "b"] == dealt[REAL, "a"] == "test"
+
+
+def test_one_file_under_two_names_in_two_splits_is_told():
+    def video(path: str, split: str) -> Video:
+        return Video(path, path, "real", "raw", split, path, path)
+
+    files = [
+        (video("a.mp4", "train"), "1"), (video("b.mp4", "test"), "1"), (video("c.mp4", "train"), "2"),
+        (video("d.mp4", "train"), "2"), (video("e.mp4", "test"), "3"),
+        (video("x.tar.gz#1", "train"), "4"), (video("x.tar.gz#2", "test"), "4"),
+    ]  # fmt: skip
+    assert file_leaks(files) == ["the same file in test and train: 1 (a.mp4 = b.mp4)"]
+    assert file_leaks(files[2:]) == []

@@ -33,11 +33,16 @@ class Reader:
         self.wanted = [int(frame) for frame in wanted if frame < source.frames]
         self.decoder = context.recipe.sampling.decoder
         self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
+        self.size = (source.width, source.height)
         self.got: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
         try:
             for frame, picture in frames.read(self.path, self.wanted, self.decoder):
+                if (size := picture.shape[1::-1]) != self.size:  # in a folder of stills; boxes are of its first one's
+                    one, first = (f"{width}x{height}" for width, height in (size, self.size))
+                    self.reason = f"frame {frame} is of {one} pixels, the first one of {first}: a folder has one size"
+                    return
                 self.got.add(frame)
                 yield frame, picture
         except DecodeError as error:

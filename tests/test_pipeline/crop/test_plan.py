@@ -90,7 +90,7 @@ def test_the_median_background_decides_for_all_rows_of_a_fake(tmp_path, scores, 
     track = Track(frames, np.zeros((3, 4), np.float32), np.ones(3, np.float32))
     take = Take((source,), frames, (0,))
     planned = Plan((source,), Faces(frames, (track,), 64, 48, {}), take, (take,))
-    box, points = np.zeros(4, np.float32), np.zeros((68, 2), np.float32)
+    box, points = np.array([0, 0, 48, 48], np.float32), np.zeros((68, 2), np.float32)
     rows = tuple(Row(0, frame, 0, frame, box, 1.0, score, points) for frame, score in enumerate(scores))
     judged = judge(Cropped(rows, ()), take, planned, context)
     assert len(judged.rows) == kept

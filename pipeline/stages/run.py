@@ -125,7 +125,7 @@ def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, pro
     if read.damaged:  # of an earlier run: this one's are on disk
         shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
         read = shards.read_back(crew, job.location, IMAGE.name, progress)
-    digests = {IMAGE.name: shards.digest_of(group, IMAGE.name, read)}
+    digests = {IMAGE.name: shards.record(group, IMAGE.name, read)}
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
 
 

@@ -92,8 +92,13 @@ def close(location: str) -> None:
     paths = sorted({*every, *groups, *(f"{arrays.CHECKS}/{name}" for name in wanted)})
     root = {**arrays.attributes_of(group), "complete": True}
     files = {path: digest(document(location, path)) for path in paths}
-    checks.attrs.update({"root": root, "files": files, "digest": digest([root, files])})
+    checks.attrs.update(attributes(Seal(root, files)))
     arrays.consolidate(location, complete=True)
+
+
+def attributes(known: Seal) -> dict[str, Any]:
+    """Return the attributes of the group that hold a seal, with a digest of itself."""
+    return {"root": known.root, "files": known.files, "digest": digest([known.root, known.files])}
 
 
 def document(location: str, path: str) -> dict[str, Any] | None:
@@ -110,7 +115,7 @@ def seal_in(found: dict[str, Any] | None) -> Seal | None:
     """Return the seal in the metadata of the group `checks/`; None if there is none, or it is itself damaged."""
     try:
         about = (found or {})["attributes"]
-        sound = digest([about["root"], about["files"]]) == about["digest"]
-        return Seal(about["root"], about["files"]) if sound else None
+        known = Seal(about["root"], about["files"])
     except (KeyError, TypeError):
         return None
+    return known if about == attributes(known) else None

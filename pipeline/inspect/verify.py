@@ -1,7 +1,7 @@
 """Verification of a whole store: every array complete and unchanged since it was written, every invariant kept."""
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -194,13 +194,13 @@ def _other_rows(
             yield Finding(f"{path}: rows {ranges(other + low)} are not those that were written", path, number)
 
 
-def ranges(rows: NDArray[np.int64]) -> str:
+def ranges(rows: Sequence[int] | NDArray[np.int64]) -> str:
     """Name increasing row numbers by their ranges.
 
-    >>> ranges(np.array([3, 4, 5, 9]))
+    >>> ranges([3, 4, 5, 9])
     '3 to 5, 9'
     """
-    runs = np.split(rows, np.flatnonzero(np.diff(rows) > 1) + 1)
+    runs = np.split(np.asarray(rows), np.flatnonzero(np.diff(rows) > 1) + 1)
     return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 

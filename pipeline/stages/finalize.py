@@ -66,7 +66,7 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
                 shards.write_labels(crew, location, kind, rows, recipe, root, progress, read[kind].damaged)
                 read[kind] = shards.read_back(crew, location, kind, progress)
             digests[kind] = shards.record(group, kind, read[kind])
-    columns["label"] = _labels(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
+    columns["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     store.write_column(group, "label", columns["label"])
     _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
     for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
@@ -194,9 +194,7 @@ def _blend(
     recipe = stored_recipe(group)
     if not recipe.blending.kinds:
         return
-    usable = columns["real"] != NO_PAIR
-    if hull is not None:
-        usable &= hull.possible & (hull.ones > 0)
+    usable = usable_of(columns, hull)
     blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
     read = _read_blends(crew, location, progress)
     if damaged := {path: each.damaged for path, each in read.items() if each.damaged}:  # by a power cut or a disk
@@ -206,6 +204,12 @@ def _blend(
         blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
         read = _read_blends(crew, location, progress)
     digests |= {path: shards.record(group, path, each) for path, each in read.items()}
+
+
+def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None) -> NDArray[np.bool_]:
+    """Return which rows may be blended in, of shape (rows,): pairs that differ, by their hull labels if any."""
+    usable = np.asarray(columns["real"] != NO_PAIR)
+    return usable if hull is None else usable & hull.possible & (hull.ones > 0)
 
 
 def _read_blends(crew: Workers, location: str, progress: Progress) -> dict[str, shards.ReadBack]:
@@ -242,8 +246,18 @@ def _parameters(kind: str, settings: Labelling) -> dict[str, Any]:
     return dict(json.loads(json.dumps(parameters)))
 
 
-def _labels(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
-    """Return 1 for every fake but those whose SSIM label has too few pixels."""
+def labels_of(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
+    """Return the column `label`, of shape (rows,): 1 for every fake but those whose SSIM label has too few pixels.
+
+    Parameters
+    ----------
+    columns : mapping
+        The store's columns.
+    ssim : ReadBack, optional
+        Of the SSIM labels, where the store has them.
+    minimum : int
+        Pixels below which a fake is labelled real.
+    """
     fake = columns["method"] != 0
     if ssim is not None:
         fake &= (ssim.ones >= minimum) | ~ssim.possible

@@ -161,7 +161,8 @@ def verify(
     if repair:
         from pipeline.inspect.repair import repair as mend
 
-        outcome = mend(location, options.root_of(root, dataset or options.SAMPLE), workers=workers, progress=Bars())
+        folder = options.root_of_damaged(root, dataset, location)
+        outcome = mend(location, folder, workers=workers, progress=Bars())
         done, findings = outcome.done, outcome.left
     else:
         from pipeline.inspect.verify import verify as check

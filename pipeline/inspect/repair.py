@@ -5,7 +5,7 @@ Nothing that is sound is written, and nothing is written that is not, by its dig
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,14 @@ from pipeline import store
 from pipeline.crop.row_table import reals
 from pipeline.errors import DamageError, ForgeryPrepError
 from pipeline.inspect import metadata, sources
-from pipeline.inspect.verify import Finding, examine, expected, ranges
+from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, sound, with_files
+from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, finalize, labelling, shards
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.cluster import cluster
 from pipeline.store import seal, stored_names, stored_recipe
-from pipeline.store.hashing import column_digest, row_digests
+from pipeline.store.hashing import row_digests
 from pipeline.store.lock import alone
 from pipeline.store.schema import IMAGE
 
@@ -35,34 +36,6 @@ class Repaired:
 
     done: list[str]  # what was put back
     left: list[str]  # what is still wrong, and why it could not be put back; empty: the store is what it was
-
-
-@dataclass
-class Bench:
-    """A damaged store under repair."""
-
-    crew: Workers
-    location: str
-    root: Path | None
-    progress: Progress
-    damage: dict[str, set[int]]  # shards by array; 0 alone for a column
-    suspects: frozenset[str] = frozenset()  # arrays that were damaged when the repair began
-    done: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    @property
-    def group(self) -> store.Group:
-        """The store, open for writing."""
-        return store.open_group(self.location, "r+")
-
-    def digest(self, path: str) -> str:
-        """Return the digest that an array had."""
-        return str(store.attributes_of(self.group)["digests"].get(path, ""))
-
-    def mended(self, path: str, text: str) -> None:
-        """Cross one array off."""
-        del self.damage[path]
-        self.done.append(f"{path}: {text}")
 
 
 def repair(
@@ -123,24 +96,24 @@ def damage_of(group: store.Group, findings: list[Finding]) -> dict[str, set[int]
 def _derived(bench: Bench) -> None:
     """Put back the column `real`, which follows from others."""
     if "real" in bench.damage and not {"face", "compression", "method"} & bench.damage.keys():
-        _put_column(bench, "real", reals(_sound(bench)))
+        put_column(bench, "real", reals(sound(bench)))
 
 
 def _columns(bench: Bench) -> None:
     """Put back the columns that were measured on the dataset's files, or read from its manifest."""
-    lost = [path for path in bench.damage if _is_column(bench.group, path) and path != "label"]
+    lost = [path for path in bench.damage if is_column(bench.group, path) and path != "label"]
     if lost:
-        _with_files(bench, ", ".join(lost), lambda files: _put_columns(bench, lost, sources.columns(files)))
+        with_files(bench, ", ".join(lost), lambda files: _put_columns(bench, lost, sources.columns(files)))
 
 
 def _put_columns(bench: Bench, paths: Sequence[str], made: Mapping[str, Any]) -> None:
     for path in paths:
-        _put_column(bench, path, made[path])
+        put_column(bench, path, made[path])
 
 
 def _crops(bench: Bench) -> None:
     """Put back crops from the dataset's files; those rows of a damaged shard that can still be read are kept."""
-    if IMAGE.name not in bench.damage or _lacks_columns(bench, "crops"):
+    if IMAGE.name not in bench.damage or lacks_columns(bench, "crops"):
         return
     array = store.array_of(bench.group, IMAGE.name)
     kept = {number: dict(_readable(bench.group, number)) for number in sorted(bench.damage[IMAGE.name])}
@@ -148,12 +121,12 @@ def _crops(bench: Bench) -> None:
     made: sources.Crops = {}
 
     def make(files: sources.Sources) -> None:
-        crops, notes = sources.crops(files, _sound(bench), gone)
+        crops, notes = sources.crops(files, sound(bench), gone)
         made.update(crops)
         bench.notes += notes
 
     if gone:
-        _with_files(bench, f"image: rows {ranges(gone)}", make)
+        with_files(bench, f"image: rows {ranges(gone)}", make)
     for number, crops in kept.items():
         rows = range(*store.shard_rows(array, number))
         crops |= {row: made[row] for row in rows if row in made}
@@ -181,8 +154,8 @@ def _readable(group: store.Group, number: int) -> Iterator[tuple[int, NDArray[np
 def _labels(bench: Bench) -> None:
     """Compute damaged shards of labels again, then the column `label`."""
     lost = [kind for kind in LABELS if kind in bench.damage]
-    if (lost or "label" in bench.damage) and not _lacks_columns(bench, "labels"):
-        rows = labelling.rows_of(_sound(bench), stored_names(bench.group))
+    if (lost or "label" in bench.damage) and not lacks_columns(bench, "labels"):
+        rows = labelling.rows_of(sound(bench), stored_names(bench.group))
         for kind in lost:
             _label(bench, kind, rows)
         _label_column(bench)
@@ -211,7 +184,7 @@ def _label_column(bench: Bench) -> None:
         read, minimum = None, stored_recipe(bench.group).labelling.ssim_minimum
         if "ssim" in bench.group:
             read = shards.read_back(bench.crew, bench.location, "ssim", bench.progress)
-        _put_column(bench, "label", finalize.labels_of(_sound(bench), read, minimum))
+        put_column(bench, "label", finalize.labels_of(sound(bench), read, minimum))
 
 
 def _blends(bench: Bench) -> None:
@@ -220,7 +193,7 @@ def _blends(bench: Bench) -> None:
     lost = {path: numbers for path, numbers in bench.damage.items() if path.startswith(prefix)}
     if not lost:
         return
-    if _lacks_columns(bench, "blends") or {IMAGE.name, "hull", "label"} & bench.damage.keys():
+    if lacks_columns(bench, "blends") or {IMAGE.name, "hull", "label"} & bench.damage.keys():
         bench.notes.append("blend: what the blends are made from is damaged itself")
         return
     if any(path.removeprefix(prefix) not in blending.PIXELS for path in lost):
@@ -229,7 +202,7 @@ def _blends(bench: Bench) -> None:
         for path, numbers in lost.items():
             for number in numbers:
                 store.delete_shard(store.array_of(bench.group, path), number)
-    columns, recipe = _sound(bench), stored_recipe(bench.group)
+    columns, recipe = sound(bench), stored_recipe(bench.group)
     rows = labelling.rows_of(columns, stored_names(bench.group))
     hull = shards.read_back(bench.crew, bench.location, "hull", bench.progress) if "hull" in bench.group else None
     usable = finalize.usable_of(columns, hull)
@@ -270,38 +243,6 @@ def _seal(bench: Bench) -> None:
 STEPS: tuple[Callable[[Bench], None], ...] = (_derived, _columns, _crops, _labels, _blends, _numbers)
 
 
-def _put_column(bench: Bench, path: str, values: Any) -> None:
-    """Write a column that has, by its digest, the values that it had; otherwise say that it cannot be put back."""
-    array = store.array_of(bench.group, path)
-    column = np.asarray(values, dtype=object if array.dtype.kind in "OT" else array.dtype)
-    if column_digest(path, column) != bench.digest(path):
-        bench.notes.append(f"{path}: made again it has other values, which were not written")
-        return
-    parent, _, name = path.rpartition("/")
-    store.write_column(store.group_of(bench.group, parent) if parent else bench.group, name, column)
-    bench.mended(path, "made again")
-
-
-def _sound(bench: Bench) -> dict[str, NDArray[Any]]:
-    """Read the columns of the rows and the videos that are not damaged."""
-    group = bench.group
-    names = [path for path, spec in expected(group).items() if not spec.sharded and "/" not in path]
-    return {name: store.read(store.array_of(group, name)) for name in names if name not in bench.damage}
-
-
-def _lacks_columns(bench: Bench, what: str) -> bool:
-    """Tell whether columns are damaged that decide the rows, and say that `what` has to wait for them."""
-    lost = [path for path in bench.damage if "/" not in path and path != "label" and _is_column(bench.group, path)]
-    if lost:
-        bench.notes.append(f"{what}: the columns {', '.join(lost)} have to be put back first")
-    return bool(lost)
-
-
-def _is_column(group: store.Group, path: str) -> bool:
-    """Tell whether an array is a column of the rows, the videos or the rejects."""
-    return not path.startswith((f"{store.BLENDS}/", f"{store.CHECKS}/")) and store.array_of(group, path).shards is None
-
-
 def _pixels(group: store.Group) -> list[str]:
     return [path for path, array in store.every_array(group) if array.shards is not None]
 
@@ -309,19 +250,3 @@ def _pixels(group: store.Group) -> list[str]:
 def _folder(root: Path) -> Path:
     """Return the folder that paths start from: a CSV of pairs stands for its own."""
     return root.parent if root.is_file() else root
-
-
-def _with_files(bench: Bench, what: str, work: Callable[[sources.Sources], None]) -> None:
-    """Do work that needs the dataset's files; where it cannot be done, a note says so of `what`."""
-    if bench.root is None:
-        bench.notes.append(f"{what}: made from the dataset's files; name their folder with --root")
-        return
-    try:
-        dataset = sources.dataset_of(bench.group, bench.root)
-        files = sources.Sources(bench.crew, bench.location, dataset, bench.progress)
-        try:
-            work(files)
-        finally:
-            files.clean()
-    except ForgeryPrepError as error:
-        bench.notes.append(f"{what}: {error}")

@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import damage
 import numpy as np
 import pytest
 import stores
@@ -136,3 +137,11 @@ def test_a_whole_array_that_is_deleted_comes_back(damaged, tiny_store, scheduler
     assert repair(damaged, scheduler=scheduler).left == []
     stores.assert_same(damaged, tiny_store)
     assert np.array_equal(stores.pixels(damaged, "hull"), stores.pixels(tiny_store, "hull"))
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_random_damage_is_found_and_repaired(seed, damaged, tiny, tiny_store, scheduler):
+    told = damage.hit(damaged, np.random.default_rng(seed))
+    assert verify(damaged, scheduler=scheduler), told
+    assert repair(damaged, tiny.root, scheduler=scheduler).left == [], told
+    stores.assert_same(damaged, tiny_store)

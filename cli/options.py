@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
 import os
 import platform
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, ForgeryPrepError
 
 if TYPE_CHECKING:
     from pipeline.config import Recipe
@@ -95,6 +96,15 @@ def root_of_store(root: Path | None, location: str) -> Path:
     name = str(open_group(location).attrs["dataset"]) if exists(location) else SAMPLE
     folder = root_of(root, name)
     return folder.parent if folder.is_file() else folder
+
+
+def root_of_damaged(root: Path | None, dataset: str | None, location: str) -> Path:
+    """Return the folder, or the CSV of pairs, of the dataset that a store was made from, even if it cannot be read."""
+    from pipeline.store import attributes_of, open_group
+
+    with contextlib.suppress(ForgeryPrepError):
+        dataset = dataset or attributes_of(open_group(location)).get("dataset")
+    return root_of(root, dataset or SAMPLE)
 
 
 def recipe_of(name: str, manifest: dict[str, Any]) -> Recipe:

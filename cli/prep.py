@@ -150,17 +150,29 @@ def blend(
 def verify(
     dataset: options.DatasetName = None,
     store: options.Store = None,
+    root: options.Root = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Put back what is damaged, then check again.")] = False,
     workers: options.Workers = options.CORES,
     as_json: options.AsJson = False,
 ) -> None:
     """Read a whole store again and say what is wrong and where."""
-    from pipeline.inspect.verify import verify as check
-
     location = options.store_of(store, dataset or options.SAMPLE)
-    findings = check(location, workers=workers, progress=Bars())
-    if as_json:
-        out.print(json.dumps({"store": location, "findings": findings}), markup=False)
+    done: list[str] = []
+    if repair:
+        from pipeline.inspect.repair import repair as mend
+
+        folder = options.root_of_damaged(root, dataset, location)
+        outcome = mend(location, folder, workers=workers, progress=Bars())
+        done, findings = outcome.done, outcome.left
     else:
+        from pipeline.inspect.verify import verify as check
+
+        findings = check(location, workers=workers, progress=Bars())
+    if as_json:
+        out.print(json.dumps({"store": location, "findings": findings, "repaired": done}), markup=False)
+    else:
+        for text in done:
+            out.print(f"+ {text}", markup=False)
         for finding in findings:
             out.print(f"- {finding}", markup=False)
         out.print(f"{location}: {f'{len(findings)} findings' if findings else 'nothing wrong'}", markup=False)

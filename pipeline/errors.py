@@ -25,6 +25,10 @@ class DecodeError(RejectError, OSError):
     """A file does not decode, or stops decoding before a wanted frame."""
 
 
+class SourceError(ForgeryPrepError, OSError):
+    """A file of the dataset was there when the run began and cannot be reached now: its folder is away."""
+
+
 class FaceError(RejectError, LookupError):
     """No face where one is needed."""
 

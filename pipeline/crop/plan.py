@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Recipe
-from pipeline.crop.reading import Context, Reader
+from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
 from pipeline.faces import choice
 from pipeline.faces.tracks import Track, follow
@@ -130,6 +130,7 @@ def _probe(video: Video, context: Context, reals: Sequence[Source] | None) -> tu
         probe = frames.probe(path)
         source = Source(video, probe.frames, probe.width, probe.height, checksum.sha256(path))
     except OSError as error:  # DecodeError is one
+        check_there(path, error)
         return None, _unusable(video, "probe", str(error), context.recipe)
     # of a damaged file all that can be read is used; the reject says that there should be more
     return source, Reject(video, -1, "probe", probe.damage, rows=0) if probe.damage else None

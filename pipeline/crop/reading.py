@@ -1,5 +1,6 @@
 """Frames of one file, as far as it decodes, and the settings that every step of a group's task shares."""
 
+import errno
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,10 +10,11 @@ from numpy.typing import NDArray
 
 from pipeline.config import Recipe
 from pipeline.crop.staging import Source
-from pipeline.errors import DecodeError
-from pipeline.video import frames
+from pipeline.errors import DecodeError, SourceError
+from pipeline.video import archives, frames
 
 Frame = NDArray[np.uint8]  # RGB, shape (H, W, 3)
+AWAY = {errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT}
 
 
 @dataclass(frozen=True)
@@ -46,4 +48,31 @@ class Reader:
                 self.got.add(frame)
                 yield frame, picture
         except DecodeError as error:
+            check_there(self.path, error)
             self.reason = str(error)
+
+
+def check_there(path: Path, error: OSError) -> None:
+    """Refuse to take a file that is away (a folder unmounted, a server gone) for one that cannot be used.
+
+    Every file was found when the run began. One that is only a link which leads nowhere never was readable.
+
+    Parameters
+    ----------
+    path : Path
+        What could not be read.
+    error : OSError
+        Why.
+
+    Raises
+    ------
+    SourceError
+        The file is not there.
+    """
+    file = archives.file_of(path)
+    absent = not file.exists() and not file.is_symlink()
+    if absent or (not isinstance(error, DecodeError) and error.errno in AWAY):
+        raise SourceError(
+            f"{path} was there when the run began and cannot be reached now. All that is finished is kept: bring the "
+            "dataset's folder back and run the same command again."
+        ) from error

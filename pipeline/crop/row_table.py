@@ -56,7 +56,7 @@ def assemble(names: Names, parts: Sequence[Part]) -> Table:
     part, offset, track = staged.pop("part"), staged.pop("offset"), staged.pop("track")
     columns = staged | _codes(sources, names, staged["video"])
     columns["face"] = _groups(part, staged["frame"], track)
-    columns["real"] = _reals(columns)
+    columns["real"] = reals(columns)
     rejects = tuple(reject for each in parts for reject in each.rejects)
     return Table(names, sources, rejects, columns, part, offset)
 
@@ -81,7 +81,7 @@ def _groups(*keys: NDArray[Any]) -> Ints:
     return np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _reals(columns: Mapping[str, NDArray[Any]]) -> Ints:
+def reals(columns: Mapping[str, NDArray[Any]]) -> Ints:
     """Return the row of every row's real: the same face and compression, method 0."""
     key = _groups(columns["face"], columns["compression"])
     found = np.full(key.max(initial=-1) + 1, NO_PAIR, dtype=np.int64)

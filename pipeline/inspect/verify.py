@@ -1,7 +1,7 @@
 """Verification of a whole store: every array complete and unchanged since it was written, every invariant kept."""
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.errors import DamageError
-from pipeline.inspect import invariants
+from pipeline.inspect import invariants, metadata
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.progress import Progress, Silent
 from pipeline.stages import labelling
 from pipeline.stages.cluster import Workers, cluster
-from pipeline.store import stored_names, stored_recipe
+from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import array_digest, column_digest, row_digests
 from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec, label_spec
 
@@ -32,6 +32,16 @@ REQUIRED = (
     "digests",
 )
 BINARY = (0, 1, NO_LABEL)
+METADATA_FIRST = "the values were not read: what they mean stands in the metadata; verify --repair puts that back first"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is wrong with a store."""
+
+    text: str  # one sentence
+    path: str = ""  # of the array; empty where it is about several
+    shard: int | None = None  # None: the whole array
 
 
 def verify(
@@ -50,43 +60,62 @@ def verify(
     StoreError
         There is no store of this format at all.
     """
+    found = metadata.look(location)
+    if not found.finished:
+        return [metadata.UNFINISHED]
+    if found.written is not None and found.findings:
+        return [*found.findings, METADATA_FIRST]
+    with cluster(workers, scheduler) as crew:
+        return [*found.findings, *(each.text for each in examine(crew, location, progress or Silent()))]
+
+
+def examine(crew: Workers, location: str, progress: Progress) -> list[Finding]:
+    """Check the values of a store whose metadata is sound."""
     group = store.open_group(location)
     attributes = store.attributes_of(group)
-    if not attributes.get("complete"):
-        return ["the store is unfinished: run the command that began it again"]
-    findings = [f"attribute {name} is missing" for name in REQUIRED if name not in attributes]
-    if findings:
-        return findings  # what the store should hold stands in them
+    if gone := [name for name in REQUIRED if name not in attributes]:
+        return [Finding(f"attribute {name} is missing") for name in gone]  # what the store should hold stands in them
     specs = expected(group)
-    findings += [text for path, spec in specs.items() for text in _schema(group, path, spec)]
+    findings = [Finding(text, path) for path, spec in specs.items() for text in _schema(group, path, spec)]
     readable = {path for path in specs if path in group}
-    columns: dict[str, dict[str, NDArray[Any]]] = {"": {}, store.BLENDS: {}, store.REJECTS: {}}
-    for path in sorted(readable):
-        if not specs[path].sharded:
-            parent, _, name = path.rpartition("/")
-            array = store.array_of(group, path)
-            findings += [f"{path}: rows {_span(array, number)} are missing" for number in store.missing_shards(array)]
-            try:
-                columns[parent][name] = store.read(array)
-            except DamageError as error:
-                findings.append(str(error))
+    columns, found = _read_columns(group, {path for path in readable if not specs[path].sharded})
+    findings += found
     digests = {path: column_digest(path, values) for path, values in _flat(columns)}
     # labels can be computed again where what they are made from can be read
     rows = labelling.rows_of(columns[""], stored_names(group)) if not findings else None
-    with cluster(workers, scheduler) as crew:
-        for path in [path for path in specs if specs[path].sharded and path in readable]:
-            digest, found = _read_pixels(crew, location, path, rows, progress or Silent())
-            findings += found
-            if digest:
-                digests[path] = digest
+    for path in [path for path in specs if specs[path].sharded and path in readable]:
+        digest, found = _read_pixels(crew, location, path, rows, attributes["digests"].get(path, ""), progress)
+        findings += found
+        if digest:
+            digests[path] = digest
+    told = {finding.path for finding in findings}
     findings += [
-        f"{path}: the stored values are not those that were written (digest {digest[:12]})"
+        Finding(f"{path}: the stored values are not those that were written (digest {digest[:12]})", path)
         for path, digest in digests.items()
-        if attributes["digests"].get(path) != digest
+        if attributes["digests"].get(path) != digest and path not in told
     ]
     if not findings:  # the promises are about values that can be trusted
-        findings += invariants.check(group, columns, stored_recipe(group))
+        findings += [Finding(text) for text in invariants.check(group, columns, stored_recipe(group))]
     return findings
+
+
+def _read_columns(
+    group: store.Group, paths: Collection[str]
+) -> tuple[dict[str, dict[str, NDArray[Any]]], list[Finding]]:
+    """Read all columns, by group and name, and say which cannot be read."""
+    columns: dict[str, dict[str, NDArray[Any]]] = {"": {}, store.BLENDS: {}, store.REJECTS: {}}
+    findings = []
+    for path in sorted(paths):
+        parent, _, name = path.rpartition("/")
+        array = store.array_of(group, path)
+        findings += [
+            Finding(f"{path}: rows {_span(array, number)} are missing", path) for number in store.missing_shards(array)
+        ]
+        try:
+            columns[parent][name] = store.read(array)
+        except DamageError as error:
+            findings.append(Finding(str(error), path))
+    return columns, findings
 
 
 def expected(group: store.Group) -> dict[str, ArraySpec]:
@@ -116,19 +145,22 @@ def _schema(group: store.Group, path: str, spec: ArraySpec) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Shard:
-    """Findings of one shard."""
+    """Digests of one shard's rows, none where it cannot be read, and what is wrong with it."""
 
     rows: bytes
     findings: tuple[str, ...]
 
 
 def _read_pixels(
-    crew: Workers, location: str, path: str, rows: labelling.Rows | None, progress: Progress
-) -> tuple[str, list[str]]:
+    crew: Workers, location: str, path: str, rows: labelling.Rows | None, recorded: str, progress: Progress
+) -> tuple[str, list[Finding]]:
     """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
-    array: store.Array = store.array_of(store.open_group(location), path)
+    group = store.open_group(location)
+    array = store.array_of(group, path)
     missing = store.missing_shards(array)
-    findings = [f"{path}: rows {_span(array, number)} are missing or cut short" for number in missing]
+    findings = [
+        Finding(f"{path}: rows {_span(array, number)} are missing or cut short", path, number) for number in missing
+    ]
     todo = [number for number in range(store.shard_count(array)) if number not in missing]
     again = _last_rows(array, rows) if rows is not None and path in LABELS and LABELS[path].source != "mask" else {}
     found: dict[int, Shard] = {}
@@ -137,11 +169,39 @@ def _read_pixels(
             number = todo[outcome.number]
             found[number] = outcome.value or Shard(b"", (f"{path}: rows {_span(array, number)}: {outcome.failure}",))
             advance(1, "")
-    for number in sorted(found):
-        findings += found[number].findings
-    if findings:
-        return "", findings
-    return array_digest(path, str(array.dtype), array.shape, (found[number].rows for number in todo)), []
+    findings += [Finding(text, path, number) for number in sorted(found) for text in found[number].findings]
+    digests = {number: each.rows for number, each in sorted(found.items()) if each.rows}
+    whole = len(digests) == store.shard_count(array)
+    digest = array_digest(path, str(array.dtype), array.shape, digests.values()) if whole else ""
+    written = seal.numbers(group, path)
+    other = [] if written is None else list(_other_rows(array, path, digests, written))
+    if digest == recorded:  # the values are right, so it is the numbers that are not
+        name = f"{store.CHECKS}/{seal.array_name(path)}"
+        if other or (written is None and store.CHECKS in group):
+            findings.append(Finding(f"{name}: the numbers of the rows of {path} are missing or damaged", name))
+        return digest, findings
+    return digest, findings + other
+
+
+def _other_rows(
+    array: store.Array, path: str, digests: Mapping[int, bytes], written: seal.Numbers
+) -> Iterator[Finding]:
+    """Name the rows whose values are not those that were recorded, by shard; `digests` has those that can be read."""
+    for number, rows in digests.items():
+        low, high = store.shard_rows(array, number)
+        expected = written[low:high]
+        if len(expected) == high - low and len(other := np.flatnonzero(seal.numbers_of([rows]) != expected)):
+            yield Finding(f"{path}: rows {ranges(other + low)} are not those that were written", path, number)
+
+
+def ranges(rows: Sequence[int] | NDArray[np.int64]) -> str:
+    """Name increasing row numbers by their ranges.
+
+    >>> ranges([3, 4, 5, 9])
+    '3 to 5, 9'
+    """
+    runs = np.split(np.asarray(rows), np.flatnonzero(np.diff(rows) > 1) + 1)
+    return ", ".join(f"{run[0]} to {run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def read_shard(location: str, path: str, number: int, again: labelling.Rows | None) -> Shard:

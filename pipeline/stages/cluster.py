@@ -61,8 +61,8 @@ class Workers:
     ) -> Iterator[Outcome]:
         """Call a function once per task, yielding outcomes as they come.
 
-        A task that outlives its deadline, or whose process dies each time, has a failure for an outcome. An exception
-        of the function itself is raised here and stops the rest.
+        A task that outlives its deadline, whose process dies each time, or that lacks memory has a failure for an
+        outcome. Any other exception of the function itself is raised here and stops the rest.
 
         Parameters
         ----------
@@ -84,7 +84,7 @@ class Workers:
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
                 while (waiting and len(flying) < slots) or (suspects and not flying):
                     number = (waiting or suspects).popleft()
-                    flying[self._client.submit(function, *tasks[number], pure=False)] = number
+                    flying[self._client.submit(_call, function, *tasks[number], pure=False)] = number
                 with contextlib.suppress(TimeoutError):
                     wait(list(flying), timeout=POLL, return_when="FIRST_COMPLETED")
                 for future in [future for future in flying if future.done()]:
@@ -190,11 +190,26 @@ def _interrupts_put_off() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
+def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call a function on a worker; an error of ours leaves its causes behind.
+
+    Exceptions of compiled libraries cannot be sent, and would turn the error that names them into one without a type.
+    """
+    try:
+        return function(*arguments)
+    except ForgeryPrepError as error:
+        ours = error
+    ours.__cause__ = ours.__context__ = None
+    raise ours
+
+
 def _outcome(future: Future, number: int) -> Outcome:
     try:
         return Outcome(number, value=future.result())
     except KilledWorker:
         return Outcome(number, failure="the process working on it died each time")
+    except MemoryError:
+        return Outcome(number, failure="it needs more memory than there is")
 
 
 class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no types

@@ -16,7 +16,7 @@ from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, labelling, shards
 from pipeline.stages.cluster import Workers, cluster
-from pipeline.store import stored_names, stored_recipe
+from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone
 from pipeline.store.schema import IMAGE, NO_PAIR, label_spec
@@ -46,9 +46,9 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     outdated = {kind for kind in kinds if _outdated(group, kind, recipe)}
     again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
     digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
-    if IMAGE.name not in digests:
+    if not _recorded(group, IMAGE.name, digests):
         crops = shards.read_back(crew, location, IMAGE.name, progress)
-        digests[IMAGE.name] = shards.digest_of(group, IMAGE.name, crops)
+        digests[IMAGE.name] = shards.record(group, IMAGE.name, crops)
     digests = {name: value for name, value in digests.items() if name not in outdated | again}
     # before any array changes: a killed run leaves no digest of what it had begun to replace
     group.attrs.update({"complete": False, "digests": digests})
@@ -60,20 +60,20 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
             _make(group, kind, recipe)
         every = range(store.shard_count(store.array_of(group, kind)))
         shards.write_labels(crew, location, kind, rows, recipe, root, progress, every if kind in again else None)
-        if kind in DECIDING or kind not in digests:
+        if kind in DECIDING or not _recorded(group, kind, digests):
             read[kind] = shards.read_back(crew, location, kind, progress)
             if read[kind].damaged:  # by a power cut or a disk: labels follow from the crops
                 shards.write_labels(crew, location, kind, rows, recipe, root, progress, read[kind].damaged)
                 read[kind] = shards.read_back(crew, location, kind, progress)
-            digests[kind] = shards.digest_of(group, kind, read[kind])
-    columns["label"] = _labels(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
+            digests[kind] = shards.record(group, kind, read[kind])
+    columns["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     store.write_column(group, "label", columns["label"])
     _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
     for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
         digests |= _column_digests(group, prefix)
     digests = {name: value for name, value in digests.items() if name in group}
     group.attrs.update({"digests": digests, "counts": _counts(group, columns, read)})
-    store.consolidate(location, complete=True)
+    seal.close(location)
 
 
 def relabel(
@@ -194,9 +194,7 @@ def _blend(
     recipe = stored_recipe(group)
     if not recipe.blending.kinds:
         return
-    usable = columns["real"] != NO_PAIR
-    if hull is not None:
-        usable &= hull.possible & (hull.ones > 0)
+    usable = usable_of(columns, hull)
     blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
     read = _read_blends(crew, location, progress)
     if damaged := {path: each.damaged for path, each in read.items() if each.damaged}:  # by a power cut or a disk
@@ -205,7 +203,13 @@ def _blend(
                 store.delete_shard(store.array_of(group, path), number)
         blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
         read = _read_blends(crew, location, progress)
-    digests |= {path: shards.digest_of(group, path, each) for path, each in read.items()}
+    digests |= {path: shards.record(group, path, each) for path, each in read.items()}
+
+
+def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None) -> NDArray[np.bool_]:
+    """Return which rows may be blended in, of shape (rows,): pairs that differ, by their hull labels if any."""
+    usable = np.asarray(columns["real"] != NO_PAIR)
+    return usable if hull is None else usable & hull.possible & (hull.ones > 0)
 
 
 def _read_blends(crew: Workers, location: str, progress: Progress) -> dict[str, shards.ReadBack]:
@@ -213,6 +217,11 @@ def _read_blends(crew: Workers, location: str, progress: Progress) -> dict[str, 
     there = store.BLENDS in store.open_group(location)
     paths = [f"{store.BLENDS}/{name}" for name in blending.PIXELS] if there else []
     return {path: shards.read_back(crew, location, path, progress) for path in paths}
+
+
+def _recorded(group: store.Group, path: str, digests: Mapping[str, str]) -> bool:
+    """Tell whether an array was read back since it was written: its digest is there and a number for each row."""
+    return path in digests and seal.numbers(group, path) is not None
 
 
 def _outdated(group: store.Group, kind: str, recipe: Recipe) -> bool:
@@ -237,8 +246,18 @@ def _parameters(kind: str, settings: Labelling) -> dict[str, Any]:
     return dict(json.loads(json.dumps(parameters)))
 
 
-def _labels(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
-    """Return 1 for every fake but those whose SSIM label has too few pixels."""
+def labels_of(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
+    """Return the column `label`, of shape (rows,): 1 for every fake but those whose SSIM label has too few pixels.
+
+    Parameters
+    ----------
+    columns : mapping
+        The store's columns.
+    ssim : ReadBack, optional
+        Of the SSIM labels, where the store has them.
+    minimum : int
+        Pixels below which a fake is labelled real.
+    """
     fake = columns["method"] != 0
     if ssim is not None:
         fake &= (ssim.ones >= minimum) | ~ssim.possible

@@ -79,6 +79,13 @@ def lay_out(
     return table
 
 
+def tables(dataset: Dataset, parts: Sequence[Part]) -> tuple[Table, dict[str, Any]]:
+    """Return all rows, and every column of the store that follows from the staged parts, by its path."""
+    table = assemble(Names(dataset.methods, dataset.compressions), parts)
+    rejects = _rejects(table.rejects, dataset, _usual(parts))
+    return table, {**table.columns, **_videos(table), **{f"{store.REJECTS}/{n}": v for n, v in rejects.items()}}
+
+
 def _leaks(table: Table) -> list[str]:
     """Say which files are in two splits under two names: what is tested on would have been trained on."""
     leaks = file_leaks((source.video, source.sha256) for source in table.sources)

@@ -125,7 +125,7 @@ def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, pro
     if read.damaged:  # of an earlier run: this one's are on disk
         shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
         read = shards.read_back(crew, job.location, IMAGE.name, progress)
-    digests = {IMAGE.name: shards.digest_of(group, IMAGE.name, read)}
+    digests = {IMAGE.name: shards.record(group, IMAGE.name, read)}
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
 
 
@@ -222,7 +222,9 @@ def _progress_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
             raise StoreError(f"{job.location} is there already and is no store; choose another --store.")
         return {}
     attributes = store.attributes_of(store.open_group(job.location))
-    _compare(job, {name: attributes.get(name) for name in settings}, settings)
+    # one that is complete stays as it is, whatever the versions here; a half-made one must not be of two
+    new = settings if attributes.get("complete") else {**settings, "software": versions()}
+    _compare(job, {name: attributes.get(name) for name in new}, new)
     return attributes
 
 

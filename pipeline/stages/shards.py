@@ -19,6 +19,7 @@ from pipeline.manifest import REAL, Dataset
 from pipeline.progress import Progress
 from pipeline.stages import labelling
 from pipeline.stages.cluster import Workers
+from pipeline.store import seal
 from pipeline.store.hashing import array_digest, row_digests
 from pipeline.store.schema import IMAGE
 
@@ -156,6 +157,13 @@ def read_back(workers: Workers, location: str, path: str, progress: Progress) ->
         np.concatenate([ones for _, ones, _ in ordered]) if ordered else np.empty(0, np.int64),
         np.concatenate([possible for _, _, possible in ordered]) if ordered else np.empty(0, bool),
     )
+
+
+def record(group: store.Group, path: str, read: ReadBack) -> str:
+    """Record a number for each row of one array, and return the digest of all its values; as for `digest_of`."""
+    digest = digest_of(group, path, read)
+    seal.write_numbers(group, path, seal.numbers_of(read.rows))
+    return digest
 
 
 def digest_of(group: store.Group, path: str, read: ReadBack) -> str:

@@ -5,6 +5,7 @@ Every room that reads or writes a store goes through here; only `pipeline.store.
 
 from pipeline.store.arrays import (
     BLENDS,
+    CHECKS,
     REJECTS,
     Array,
     Group,
@@ -28,17 +29,20 @@ from pipeline.store.arrays import (
     open_group,
     read,
     read_columns,
+    read_text,
     shard_count,
     shard_rows,
     subgroup,
     write_column,
     write_shard,
     write_table,
+    write_text,
 )
 from pipeline.store.stored import Names, stored_names, stored_recipe
 
 __all__ = [
     "BLENDS",
+    "CHECKS",
     "REJECTS",
     "Array",
     "Group",
@@ -63,6 +67,7 @@ __all__ = [
     "open_group",
     "read",
     "read_columns",
+    "read_text",
     "shard_count",
     "shard_rows",
     "stored_names",
@@ -71,4 +76,5 @@ __all__ = [
     "write_column",
     "write_shard",
     "write_table",
+    "write_text",
 ]

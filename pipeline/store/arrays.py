@@ -32,7 +32,7 @@ Array = zarr.Array[Any]
 Group = zarr.Group
 PROBE = "probe"  # key of an object that is deleted at once
 COLUMN_CHUNK = 1 << 16  # rows in one chunk of an array that is no picture
-BLENDS, REJECTS = "blend", "rejected"
+BLENDS, REJECTS, CHECKS = "blend", "rejected", "checks"  # groups inside a store
 
 
 def is_local(location: str) -> bool:
@@ -72,6 +72,23 @@ def check_writable(location: str) -> None:
         place = connect(location)
         sync(place.set(PROBE, default_buffer_prototype().buffer.from_bytes(b"writable")))
         sync(place.delete(PROBE))
+
+
+def read_text(location: str, key: str) -> str | None:
+    """Return one small file of a store as text, also one that is no valid metadata; None where it is not there."""
+    try:
+        found = sync(connect(location).get(key, default_buffer_prototype()))
+    except (OSError, BaseError) as error:
+        raise StoreError(f"{location} cannot be read: {first_line(error)}.") from error
+    return None if found is None else found.to_bytes().decode("utf-8", errors="replace")
+
+
+def write_text(location: str, key: str, text: str) -> None:
+    """Replace one small file of a store."""
+    with writing(location):
+        sync(connect(location).set(key, default_buffer_prototype().buffer.from_bytes(text.encode())))
+        if is_local(location):
+            flush(Path(location) / key)
 
 
 def create(location: str, attributes: Mapping[str, Any]) -> Group:
@@ -320,8 +337,9 @@ def read_columns(group: Group) -> dict[str, NDArray[Any]]:
 
 
 def every_array(group: Group) -> list[tuple[str, Array]]:
-    """Return all arrays of a group and its groups, with their paths from it, in the order of their names."""
-    inside = [(f"{name}/{inner}", array) for name, members in group.groups() for inner, array in members.arrays()]
+    """Return all arrays of a group and its groups but `checks`, with their paths, in the order of their names."""
+    groups = [(name, members) for name, members in group.groups() if name != CHECKS]
+    inside = [(f"{name}/{inner}", array) for name, members in groups for inner, array in members.arrays()]
     return sorted([*group.arrays(), *inside])
 
 

@@ -2,7 +2,7 @@
 
 from obstore.exceptions import BaseError
 
-from pipeline.errors import WriteError, first_line
+from pipeline.errors import ForgeryPrepError, WriteError, first_line
 
 
 class writing:
@@ -14,7 +14,7 @@ class writing:
     def __enter__(self) -> None: ...
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, OSError | BaseError) and not isinstance(error, WriteError):
+        if isinstance(error, OSError | BaseError) and not isinstance(error, ForgeryPrepError):
             raise WriteError(
                 f"{self.location} cannot be written ({first_line(error)}); make room or choose another place, "
                 "then run the same command again: it goes on where it stopped."

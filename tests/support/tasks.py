@@ -19,6 +19,10 @@ def fail(number: int) -> int:
     raise LookupError(f"number {number}")
 
 
+def fill_memory(number: int) -> int:
+    raise MemoryError(number)
+
+
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 

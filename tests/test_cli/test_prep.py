@@ -112,6 +112,20 @@ def test_verify_exits_1_on_damage_and_says_where(prep, tiny_store, tmp_path):
     assert json.loads(bad.out)["store"] == location
 
 
+def test_verify_repairs_what_it_finds_and_exits_1_for_what_it_cannot(prep, tiny, tiny_store, tmp_path):
+    location = stores.copy(tiny_store, tmp_path / "a.zarr")
+    stores.flip(stores.shard(location, "noise", 1))
+    stores.shard(location, "image", 2).unlink()
+    said = prep("verify", "--repair", "--store", location, "--root", tmp_path / "none", "--workers", 1)
+    assert said.status == 1
+    assert "- image: rows 32 to 47: the dataset's folder" in said.out
+    said = prep("verify", "--repair", "--store", location, "--root", tiny.root, "--workers", 1)
+    assert said.status == 0
+    assert "+ image: rows 32 to 47 were made again" in said.out
+    assert said.out.strip().endswith("nothing wrong")
+    stores.assert_same(location, tiny_store)
+
+
 @pytest.fixture
 def listed(tiny, tmp_path):
     """Return a CSV file of one good pair and one whose fake is empty."""

@@ -32,6 +32,9 @@ FAKES = ((video("fake/raw", "Swap"), video("fake/c23", "Swap")),)
 @pytest.fixture
 def context(monkeypatch, tmp_path):
     """Return the settings of a task over files that only say how long they are."""
+    for name in FRAMES:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
 
     def probe(path):
         name = path.relative_to(tmp_path).as_posix()

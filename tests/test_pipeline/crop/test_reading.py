@@ -1,11 +1,13 @@
 """Reading the frames of a group: what is not given has its reason."""
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from pipeline.config import Recipe
 from pipeline.crop.reading import Context, Reader
 from pipeline.crop.staging import Source
+from pipeline.errors import SourceError
 from pipeline.manifest import Video
 
 
@@ -34,3 +36,18 @@ def test_frames_that_do_not_exist_have_their_reason(tmp_path):
     frames = reader(tmp_path, (40, 30), (40, 30))
     assert [frame for frame, _ in frames] == [0, 1]
     assert frames.reason == "the video has only 2 frames"
+
+
+def test_a_file_that_is_away_is_no_reject_but_stops_the_run(tmp_path):
+    frames = reader(tmp_path, (40, 30), (40, 30), (40, 30))
+    (tmp_path / "a").rename(tmp_path / "b")
+    with pytest.raises(SourceError, match=r"a was there when the run began and cannot be reached now"):
+        list(frames)
+
+
+def test_a_link_that_leads_nowhere_is_a_reject(tmp_path):
+    frames = reader(tmp_path, (40, 30), (40, 30), (40, 30))
+    (tmp_path / "a").rename(tmp_path / "b")
+    (tmp_path / "a").symlink_to(tmp_path / "none")
+    assert list(frames) == []
+    assert "does not exist" in frames.reason or "no video" in frames.reason

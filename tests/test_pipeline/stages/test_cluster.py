@@ -104,3 +104,8 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence():
         cluster(1, "tcp://127.0.0.1:9"),
     ):
         pass
+
+
+def test_a_task_without_memory_fails_alone(crew):
+    (outcome,) = crew.map(tasks.fill_memory, [(3,)])
+    assert outcome.failure == "it needs more memory than there is"

@@ -11,8 +11,8 @@ import stores
 
 from pipeline import store
 from pipeline.crop import staging
-from pipeline.errors import ConfigError, DamageError, StoreError
-from pipeline.stages import layout
+from pipeline.errors import ConfigError, DamageError, SourceError, StoreError
+from pipeline.stages import layout, shards
 from pipeline.stages.finalize import relabel
 from pipeline.stages.run import run
 
@@ -138,6 +138,37 @@ def test_a_source_that_vanishes_in_mid_run_stops_it_and_comes_back(tiny_store, s
     assert stamps[staged.dataset.videos[0].path][0] == video.stat().st_size
     run(staged, scheduler=scheduler)
     stores.assert_same(staged.location, tiny_store)
+
+
+def test_a_folder_that_is_away_for_a_moment_costs_no_row(tiny, tiny_store, tmp_path, scheduler, monkeypatch):
+    shutil.copytree(tiny.root, tmp_path / "sample")
+    job = tiny.job(tmp_path / "a.zarr", root=tmp_path / "sample")
+    index_all = shards.index_all
+
+    def index_without(*arguments: object) -> object:
+        (tmp_path / "sample").rename(tmp_path / "away")
+        try:
+            return index_all(*arguments)
+        finally:  # back before anybody looks again
+            (tmp_path / "away").rename(tmp_path / "sample")
+
+    with monkeypatch.context() as change:
+        change.setattr(shards, "index_all", index_without)
+        with pytest.raises(SourceError, match=r"was there when the run began and cannot be reached now"):
+            run(job, scheduler=scheduler)
+    assert not store.exists(job.location)
+    run(job, scheduler=scheduler)
+    stores.assert_same(job.location, tiny_store)
+
+
+def test_a_store_half_made_by_other_versions_is_refused_by_their_names(tiny, tiny_store, tmp_path):
+    location = unfinished(tiny_store, tmp_path / "a.zarr")
+    group = store.open_group(location, "r+")
+    group.attrs["software"] = {**store.attributes_of(group)["software"], "numpy": "1"}
+    with pytest.raises(StoreError, match=r"software\.numpy \(was 1, now 2"):
+        run(tiny.job(location))
+    group.attrs["complete"] = True
+    run(tiny.job(location))
 
 
 def test_masks_that_are_not_there_overwrite_nothing(tiny_store, tmp_path, scheduler):

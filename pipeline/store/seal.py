@@ -1,0 +1,121 @@
+"""The group `checks/`: what a finished store needs to find damage to itself, and to undo it.
+
+Its arrays hold one number for each row of every array of pixels, so that a row with other values is found by itself.
+Its attributes hold a digest of every metadata file and a second copy of the root's attributes; the consolidated
+metadata in the root is the second copy of everything else.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.config import Chunking, digest
+from pipeline.errors import DamageError
+from pipeline.store import arrays
+from pipeline.store.schema import ArraySpec
+
+METADATA = "zarr.json"
+COPIES = "consolidated_metadata"  # in the root's metadata: of every other metadata file
+DIGEST_BYTES = 32  # SHA-256
+
+Numbers = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Seal:
+    """What the metadata of a finished store was when it was finished."""
+
+    root: dict[str, Any]  # attributes of the root
+    files: dict[str, str]  # digests of the other metadata files, by the path of their array or group
+
+
+def key_of(path: str) -> str:
+    """Return the name of the metadata file of an array or a group; of the root for an empty path."""
+    return f"{path}/{METADATA}" if path else METADATA
+
+
+def array_name(path: str) -> str:
+    """Return the name that the numbers of an array of pixels have inside the group.
+
+    >>> array_name("blend/image")
+    'blend_image'
+    """
+    return path.replace("/", "_")
+
+
+def numbers_of(digests: Sequence[bytes]) -> Numbers:
+    """Return the first eight bytes of each row's digest as a number: an array of shape (rows,)."""
+    whole = np.frombuffer(b"".join(digests), dtype="<u8")
+    return np.ascontiguousarray(whole[:: DIGEST_BYTES // 8], dtype=np.uint64)
+
+
+def write_numbers(group: arrays.Group, path: str, numbers: Numbers) -> None:
+    """Record the numbers of the rows of one array of pixels; `numbers` has shape (rows,)."""
+    if arrays.CHECKS not in group:
+        arrays.subgroup(group, arrays.CHECKS)
+    spec = ArraySpec(
+        array_name(path),
+        ("blend" if "/" in path else "sample",),
+        "uint64",
+        f"First eight bytes, little-endian, of the SHA-256 of every row of {path}",
+    )
+    inside = arrays.group_of(group, arrays.CHECKS)
+    arrays.add_array(inside, spec, {spec.dims[0]: len(numbers)}, Chunking())
+    arrays.write_column(inside, spec.name, numbers)
+
+
+def numbers(group: arrays.Group, path: str) -> Numbers | None:
+    """Return the numbers recorded for one array of pixels, of shape (rows,); None where they cannot be read."""
+    name = f"{arrays.CHECKS}/{array_name(path)}"
+    if name not in group:
+        return None
+    array = arrays.array_of(group, name)
+    try:
+        return None if arrays.missing_shards(array) else np.asarray(arrays.read(array), dtype=np.uint64)
+    except DamageError:
+        return None
+
+
+def close(location: str) -> None:
+    """Record the metadata of a store that has all its values, and mark it as complete."""
+    group = arrays.open_group(location, "r+")
+    checks = arrays.group_of(group, arrays.CHECKS)
+    every = dict(arrays.every_array(group))
+    wanted = {array_name(path) for path, array in every.items() if array.shards is not None}
+    for name in {name for name, _ in checks.arrays()} - wanted:  # of an array that is there no more
+        arrays.delete_group(checks, name)
+    groups = {name for name, _ in group.groups()} - {arrays.CHECKS}
+    paths = sorted({*every, *groups, *(f"{arrays.CHECKS}/{name}" for name in wanted)})
+    root = {**arrays.attributes_of(group), "complete": True}
+    files = {path: digest(document(location, path)) for path in paths}
+    checks.attrs.update(attributes(Seal(root, files)))
+    arrays.consolidate(location, complete=True)
+
+
+def attributes(known: Seal) -> dict[str, Any]:
+    """Return the attributes of the group that hold a seal, with a digest of itself."""
+    return {"root": known.root, "files": known.files, "digest": digest([known.root, known.files])}
+
+
+def document(location: str, path: str) -> dict[str, Any] | None:
+    """Return the metadata of an array or a group as it is stored, without the copies; None if it is no JSON object."""
+    text = arrays.read_text(location, key_of(path))
+    try:
+        found = json.loads(text or "")
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def seal_in(found: dict[str, Any] | None) -> Seal | None:
+    """Return the seal in the metadata of the group `checks/`; None if there is none, or it is itself damaged."""
+    try:
+        about = (found or {})["attributes"]
+        known = Seal(about["root"], about["files"])
+    except (KeyError, TypeError):
+        return None
+    return known if about == attributes(known) else None

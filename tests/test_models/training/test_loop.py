@@ -19,8 +19,8 @@ from toy import TOY, Toy
 from models import detectors
 from models.runtime import batch_memory, checkpoint
 from models.training.loop import train
+from models.training.record import load_best
 from models.training.setup import BEST, CURVES, LAST, METRICS_FILE, RUN_FILE, Job
-from models.training.state import load_best
 from pipeline import store
 from pipeline.errors import CheckpointError, ConfigError, StoreError, TrainingError
 from pipeline.progress import Silent

@@ -128,7 +128,23 @@ class Network(nn.Module, ABC):
 
 @dataclass(frozen=True)
 class Detector:
-    """One published method."""
+    """One published method.
+
+    Attributes
+    ----------
+    name, paper : str
+        Its name on the command line, and the paper it follows.
+    settings : type of Settings
+        Its settings, with the paper's values as defaults.
+    plan : callable
+        (settings) -> Plan.
+    build : callable
+        (settings, pretrained) -> Network; `pretrained` asks for ImageNet weights.
+    presets : mapping of str to Preset
+        Rows of the paper's tables.
+    renamed : mapping of str to str
+        Settings that older checkpoints hold under another name: from that name to today's.
+    """
 
     name: str
     paper: str
@@ -136,11 +152,12 @@ class Detector:
     plan: Callable[[Any], Plan]
     build: Callable[[Any, bool], Network]
     presets: Mapping[str, Preset] = field(default_factory=dict)
+    renamed: Mapping[str, str] = field(default_factory=dict)
 
     def parse(self, pairs: Sequence[str]) -> Settings:
         """Read `KEY=VALUE` texts (and `preset=NAME`) over the paper's values; raises ConfigError."""
         return parse(self.settings, pairs, self.presets)
 
     def restore(self, values: Mapping[str, Any]) -> Settings:
-        """Read the settings a checkpoint holds; raises ConfigError."""
-        return restore(self.settings, values)
+        """Read the settings that a checkpoint holds; raises ConfigError."""
+        return restore(self.settings, {self.renamed.get(name, name): value for name, value in values.items()})

@@ -107,7 +107,7 @@ def test_a_fake_is_augmented_as_the_real_beside_it(tmp_path, monkeypatch, pairs)
     ("name", "pairs"),
     [
         ("grnet", ("size=32",)),
-        ("wavelet", ("size=64", "lr=0.1", "twin=on")),
+        ("wavelet", ("size=64", "lr=0.1", "copy_branch1=on")),
         ("bigarts", ("size=64", "validate_every=2", "blends=live")),
     ],
 )

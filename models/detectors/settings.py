@@ -1,4 +1,4 @@
-"""Settings of a detector: what `--set KEY=VALUE` changes, checked, and the presets that name a paper's table rows."""
+"""Settings of a detector, changed by `--set KEY=VALUE`, and presets: named rows of a paper's tables."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -8,17 +8,17 @@ from typing import Any, TypeVar
 from pipeline.config import setting
 from pipeline.errors import ConfigError
 
-METRICS = ("accuracy", "auc", "video_auc", "loss")  # what the best checkpoint is chosen by; of `loss` the lowest
+METRICS = ("accuracy", "auc", "video_auc", "loss")  # to choose the best checkpoint: the highest, of `loss` the lowest
 AUGMENT = ("paper", "strong", "heavy", "off")
 SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every detector lets a user set; each detector's own class gives the paper's values and adds its switches.
+    """Settings of every detector; each detector's own class holds the paper's values and adds its own settings.
 
-    A value is checked wherever it comes from: the choices and limits of its field, then `check` for what two fields
-    say together.
+    Every new instance is checked: each value against the choices and limits of its field, then by `check` all values
+    together.
     """
 
     size: int = setting(224, low=32)  # side of the network's input, pixels
@@ -26,10 +26,10 @@ class Settings:
     epochs: int = setting(20, low=1)  # of each phase of training
     lr: float = setting(1e-3, low=0.0)  # learning rate before any decay
     metric: str = setting("auc", choices=METRICS)
-    augment: str = setting("paper", choices=AUGMENT)  # strong, heavy: ours, in place of the paper's; off: none
-    compression: str = setting("")  # rows of this compression alone; empty: all
-    pairs: bool = setting(False)  # ours: a batch's reals are those its fakes were made from, augmented as these are
-    methods: tuple[str, ...] = setting(())  # fakes of these methods alone (and all reals); empty: all
+    augment: str = setting("paper", choices=AUGMENT)  # paper's, ours (strong, heavy) or none
+    compression: str = setting("")  # use only rows of this compression; empty: all
+    pairs: bool = setting(False)  # ours: a batch's reals are those its fakes were made from, augmented alike
+    methods: tuple[str, ...] = setting(())  # use only fakes of these methods, and all reals; empty: all
 
     def __post_init__(self) -> None:
         for about in fields(self):
@@ -40,7 +40,7 @@ class Settings:
         """Raise ConfigError where two settings contradict each other."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return plain values for JSON; `restore` is the way back."""
+        """Return plain values for JSON; `restore` reads them back."""
         return dataclasses.asdict(self)
 
 
@@ -49,10 +49,10 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 @dataclass(frozen=True)
 class Preset:
-    """One row of a table in the paper, as settings.
+    """Settings of one row of a table in the paper.
 
-    `about` says which row, `values` are `KEY=VALUE` texts, `reported` is what the paper's own data gave: not a figure
-    that other data can be held to.
+    `about` names the row, `values` are `KEY=VALUE` texts, and `reported` is the paper's result on its own data, which
+    other data need not reproduce.
     """
 
     about: str
@@ -63,15 +63,15 @@ class Preset:
 def parse(
     kind: type[SettingsT], pairs: Sequence[str], presets: Mapping[str, Preset] | None = None, where: str = "--set"
 ) -> SettingsT:
-    """Read `KEY=VALUE` texts over a detector's defaults.
+    """Return a detector's settings with some values changed by `KEY=VALUE` texts.
 
-    A list is written `a,b`, an empty one `none`, a switch `on` or `off`. The key `preset` stands for the values of a
-    named table row, whatever its place; what is written beside it wins over it.
+    A list is written `a,b`, an empty one `none`, a switch `on` or `off`. `preset=NAME` stands for the values of that
+    preset; the other texts take precedence over them, before or after it.
 
     Raises
     ------
     ConfigError
-        No `=`, an unknown key or preset, or a value its field does not take.
+        A text without `=`, an unknown key or preset, or a value that its field does not accept.
 
     Examples
     --------
@@ -88,12 +88,12 @@ def parse(
 
 
 def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "checkpoint") -> SettingsT:
-    """Build settings from texts or from the plain values of `Settings.to_dict` after JSON.
+    """Return settings made from texts, or from the plain values of `Settings.to_dict` after JSON.
 
     Raises
     ------
     ConfigError
-        An unknown key, or a value its field does not take.
+        An unknown key, or a value that its field does not accept.
     """
     defaults = {about.name: about.default for about in fields(kind)}
     if unknown := sorted(set(values) - set(defaults)):
@@ -103,7 +103,7 @@ def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "chec
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
-    """Return (key, default, what it takes) for every setting, for a help screen."""
+    """Return (key, default, accepted values) of every setting, for a help screen."""
     return [
         (about.name, _text(about.default), ", ".join(map(_text, about.metadata.get("choices", ()))) or _kind(about))
         for about in fields(kind)

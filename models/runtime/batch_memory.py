@@ -69,7 +69,7 @@ def watched(fabric: Fabric) -> Iterator[Memory]:
 
 
 def rows_that_fit(network: Network, batch: Mapping[str, Tensor], processes: int = 1) -> int | None:
-    """Return how many rows can be trained on at once in free memory, at least 1; None where the system does not say.
+    """Return how many rows can be trained on at once in free memory, at least 1; None if the system does not say.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def rows_that_fit(network: Network, batch: Mapping[str, Tensor], processes: int 
 
 
 def activations(network: Network, batch: Mapping[str, Tensor]) -> int:
-    """Return the bytes that a forward pass keeps for the backward pass, without the parameters."""
+    """Return the bytes that a forward pass on a batch keeps for the backward pass, without the parameters."""
     own = {parameter.data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 

@@ -45,7 +45,7 @@ def synchronise_norms(network: Network, fabric: Fabric) -> Network:
 
 
 def count_rows(network: Network, batch: Batch, step: str, fabric: Fabric) -> dict[str, Tensor]:
-    """Return how many rows of the whole batch, over all processes, each loss term of a step is averaged over."""
+    """Return how many rows of the whole batch, over all processes, each term of a step is averaged over, shape ()."""
     rows = network.rows(batch, step)
     whole = total(fabric, torch.stack([count.float() for count in rows.values()]))  # (terms,)
     return dict(zip(rows, whole, strict=True))

@@ -38,7 +38,7 @@ def load_best(run: Run) -> None:
 
 
 def add_losses(run: Run, terms: dict[str, Tensor]) -> None:
-    """Log the loss terms of a step; they are read from the device every `FLUSH` steps."""
+    """Log the loss terms of a step, each of shape (); they are read from the device every `FLUSH` steps."""
     run.pending.append((columns(run), terms))
     if len(run.pending) >= FLUSH:
         flush(run)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
 
-from pipeline.config import setting
+from pipeline.config import check, overlay, setting
 from pipeline.errors import ConfigError
 
 METRICS = ("accuracy", "auc", "video_auc", "loss")  # to choose the best checkpoint: the highest, of `loss` the lowest
@@ -33,7 +33,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for about in fields(self):
-            _check(about.name, getattr(self, about.name), about.metadata)
+            check(getattr(self, about.name), about.metadata, about.name)
         self.check()
 
     def check(self) -> None:
@@ -96,10 +96,11 @@ def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "chec
         An unknown key, or a value that its field does not accept.
     """
     defaults = {about.name: about.default for about in fields(kind)}
-    if unknown := sorted(set(values) - set(defaults)):
-        raise ConfigError(f"{where}: no setting is called {', '.join(unknown)}; known are {', '.join(defaults)}.")
-    typed = {key: _convert(f"{where} {key}", value, defaults[key]) for key, value in values.items()}
-    return kind(**typed)
+    plain = {
+        key: _plain(value, defaults[key], f"{where}: {key}") if isinstance(value, str) and key in defaults else value
+        for key, value in values.items()
+    }
+    return overlay(kind(), plain, where)
 
 
 def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
@@ -117,35 +118,19 @@ def _split(pair: str, where: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _convert(where: str, value: Any, default: Any) -> Any:
-    """Turn a text (or a value from JSON) into the type of a field's default."""
+def _plain(text: str, default: Any, where: str) -> Any:
+    """Return the plain value that a text stands for, by the type of a field's default; the text itself if none."""
     if isinstance(default, tuple):
-        items = value
-        if isinstance(value, str):
-            items = () if value in ("", "none") else [item.strip() for item in value.split(",")]
-        if not isinstance(items, list | tuple):
-            raise ConfigError(f"{where} must be a list such as a,b, not {value!r}.")
-        return tuple(_convert(where, item, default[0] if default else "") for item in items)
+        items = () if text in ("", "none") else text.split(",")
+        return [_plain(item.strip(), default[0] if default else "", where) for item in items]
     if isinstance(default, bool):
-        if isinstance(value, bool):
-            return value
-        if str(value).lower() not in SWITCH:
-            raise ConfigError(f"{where} must be on or off, not {value!r}.")
-        return SWITCH[str(value).lower()]
+        if text.lower() not in SWITCH:
+            raise ConfigError(f"{where} must be on or off, not {text!r}.")
+        return SWITCH[text.lower()]
     try:
-        return type(default)(value)
-    except (TypeError, ValueError):
-        wanted = {int: "a whole number", float: "a number"}.get(type(default), "text")
-        raise ConfigError(f"{where} must be {wanted}, not {value!r}.") from None
-
-
-def _check(name: str, value: Any, limits: Mapping[str, Any]) -> None:
-    choices, low, high = (limits.get(key) for key in ("choices", "low", "high"))
-    for item in value if isinstance(value, tuple) else (value,):
-        if choices and item not in choices:
-            raise ConfigError(f"{name} is {_text(item)}; it must be one of {', '.join(map(_text, choices))}.")
-        if (low is not None and not item >= low) or (high is not None and not item <= high):
-            raise ConfigError(f"{name} is {item}; it must be at least {low}{f' and at most {high}' if high else ''}.")
+        return type(default)(text)
+    except ValueError:
+        return text
 
 
 def _kind(about: "dataclasses.Field[Any]") -> str:

@@ -1,7 +1,6 @@
-"""Log of a training run: `metrics.csv`, JSON files and the picture of the curves."""
+"""Log of a training run: `metrics.csv` and the picture of the curves."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,12 +63,6 @@ class Log:
         with writing(str(self.path)), self.path.open("a", newline="", encoding="utf-8") as stream:
             csv.DictWriter(stream, self.columns, extrasaction="ignore").writerows(self.rows[self._written :])
         self._written = len(self.rows)
-
-
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write plain values as a JSON file, atomically; raises WriteError."""
-    with writing(str(path)), replacing(path) as part:
-        part.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def command() -> str:

@@ -13,6 +13,7 @@ from models.runtime.checkpoint import Checkpoint
 from models.training.setup import BEST, CURVES, LAST, RUN_FILE
 from models.training.state import Run
 from pipeline.errors import TrainingError
+from pipeline.files import write_json
 
 FLUSH = 10  # steps between two reads of the losses: each read waits for the device
 
@@ -91,7 +92,7 @@ def describe(run: Run) -> None:
     parameters = sum(parameter.numel() for parameter in run.network.parameters())
     device = {"device": str(run.fabric.device), "processes": run.fabric.world_size, "parameters": parameters}
     rows = {"train": len(run.data.train), "val": len(run.data.val)}
-    log.write_json(run.job.out / RUN_FILE, run.about | device | {"rows": rows, "state": asdict(run.state)})
+    write_json(run.job.out / RUN_FILE, run.about | device | {"rows": rows, "state": asdict(run.state)})
 
 
 def finish(run: Run) -> None:

@@ -228,7 +228,14 @@ def test_no_memory_for_a_single_row(location, tmp_path, monkeypatch):
 
 
 def test_two_processes_give_one_process_s_losses(location, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29611"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--standalone",
+        "--local-addr=127.0.0.1",
+    ]
     done = subprocess.run(
         [*command, str(SUPPORT / "train_toy.py"), location, str(tmp_path / "two")],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)},
@@ -253,6 +260,15 @@ def test_a_loss_that_is_no_number(location, tmp_path):
         train(job(location, tmp_path / "other", "broken=1"))
     assert not (tmp_path / "other" / LAST).exists()
     assert before == {name: (tmp_path / name).read_bytes() for name in (BEST, LAST)}
+
+
+def test_scores_that_are_no_numbers(location, tmp_path, monkeypatch):
+    train(job(location, tmp_path, steps=3))
+    before = (tmp_path / LAST).read_bytes()
+    monkeypatch.setattr(Toy, "score", lambda network, outputs: outputs.logits[:, 0] * torch.nan)
+    with pytest.raises(TrainingError, match=r"After step \d+ .* validation .* NaN.*lr"):
+        train(job(location, tmp_path, resume=True))
+    assert (tmp_path / LAST).read_bytes() == before
 
 
 def test_ctrl_c_saves_and_goes_on_exactly(location, tmp_path, monkeypatch):

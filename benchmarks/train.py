@@ -28,15 +28,18 @@ from models.data.store_reader import Reader, open_store
 from models.detectors import DETECTORS
 from models.detectors.base import Detector
 from models.runtime import devices
-from models.training.optimisation import Trainer
+from models.runtime.log import Log
+from models.training.loop import update
+from models.training.optimisation import start_phase
 from models.training.setup import Job, prepare
+from models.training.state import Run, State
 from pipeline.errors import ForgeryPrepError
+from pipeline.progress import Silent
 
 ROUNDS = 5
 BATCH = 32  # of the comparison with files
 FILES = 512  # crops written as files, and read again and again
 STEPS = 20  # of a round; several times as many as batches are read ahead
-EVERY = 1 << 31  # rows at once: the whole batch
 MAP = "mask"
 
 
@@ -117,21 +120,23 @@ def against_files(location: str) -> None:
 def against_nothing(job: Job) -> None:
     """Compare a detector's steps with the same steps on a batch that never changes."""
     fabric = devices.start(job.device, job.precision)
-    prepared = prepare(job, fabric)
-    plan = prepared.plan
+    data = prepare(job, fabric)
+    plan = data.plan
     network = devices.settle(fabric, job.detector.build(job.settings, False))
-    trainer = Trainer(network, plan.phases[-1], fabric, EVERY)
-    epochs = (sampler.batches(prepared.train, plan.epoch, plan.batch, [epoch]) for epoch in itertools.count())
+    state = State(phase=len(plan.phases) - 1)
+    run = Run(job, data, fabric, network, state, Log(Path(), ()), {}, Silent())
+    run.optimisers = start_phase(network, run.phase)
+    epochs = (sampler.batches(data.train, plan.epoch, plan.batch, [epoch]) for epoch in itertools.count())
     rows = itertools.chain.from_iterable(epochs)
 
     def load(some: np.ndarray) -> Loaded:
-        return prepared.loading.load(prepared.train, some)
+        return data.loading.load(data.train, some)
 
     def take(batches: Iterator[Loaded]) -> None:
         for number, loaded in enumerate(batches):
             ready = collate.to_device(loaded, plan.size, fabric.device)
             draws = augment.draw(plan.augmentations, len(loaded), [number])
-            trainer.take(augment.augment(ready, plan.augmentations, draws))
+            update(run, augment.augment(ready, plan.augmentations, draws))
         if fabric.device.type == "cuda":
             torch.cuda.synchronize()
 

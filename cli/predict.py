@@ -28,7 +28,7 @@ def predict(
 ) -> None:
     """Say how likely each file is forged: the mean over its frames of its most suspicious face."""
     from models.evaluation import predict as judging
-    from models.runtime.log import write_json
+    from pipeline.files import write_json
 
     judge = judging.load(checkpoint, device, precision)
     verdicts = judging.predict(judge, files, frames, out_dir, Bars())

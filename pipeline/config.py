@@ -15,6 +15,8 @@ _PACKAGED = Path(__file__).resolve().parent / "manifests"  # where a wheel carri
 MANIFESTS = _PACKAGED if _PACKAGED.is_dir() else _PACKAGED.parent.parent / "manifests"
 RECIPES = MANIFESTS / "recipes"
 SPLITS = ("train", "val", "test")
+TYPES = {bool: "true or false", int: "a whole number", float: "a number", str: "text"}  # in error sentences
+ITEMS = {int: "whole numbers", float: "numbers", str: "names"}
 
 Settings = TypeVar("Settings")
 
@@ -163,13 +165,36 @@ def overlay(settings: Settings, values: Mapping[str, Any], where: str) -> Settin
     fields = {about.name: about for about in dataclasses.fields(settings)}  # type: ignore[arg-type]
     if unknown := sorted(set(values) - set(fields)):
         raise ConfigError(f"{where}: no setting is called {', '.join(unknown)}; known are {', '.join(fields)}.")
-    return dataclasses.replace(  # type: ignore[type-var]
-        settings,
-        **{
-            name: _checked(getattr(settings, name), value, fields[name].metadata, f"{where}: {name}")
-            for name, value in values.items()
-        },
-    )
+    typed = {name: _typed(value, getattr(settings, name), f"{where}: {name}") for name, value in values.items()}
+    for name, value in typed.items():
+        check(value, fields[name].metadata, f"{where}: {name}")
+    return dataclasses.replace(settings, **typed)  # type: ignore[type-var]
+
+
+def check(value: Any, limits: Mapping[str, Any], where: str) -> None:
+    """Check a value, or every item of a list, against the choices and limits of its setting.
+
+    Parameters
+    ----------
+    value : Any
+        Of its setting's type.
+    limits : mapping
+        Metadata of the field, as `setting` makes it.
+    where : str
+        Where the value comes from, for error sentences.
+
+    Raises
+    ------
+    ConfigError
+        It is none of the choices, or outside the limits (NaN always is).
+    """
+    choices, low, high = (limits.get(key) for key in ("choices", "low", "high"))
+    for item in value if isinstance(value, tuple) else (value,):
+        if choices and item not in choices:
+            raise ConfigError(f"{where} is {item!r}; it must be one of {', '.join(map(str, choices))}.")
+        if (low is not None and not item >= low) or (high is not None and not item <= high):
+            most = "" if high is None else f" and at most {high}"
+            raise ConfigError(f"{where} is {item}; it must be at least {low}{most}.")
 
 
 def load_recipe(name: str, sampling: Mapping[str, Any] | None = None) -> Recipe:
@@ -222,22 +247,17 @@ def _said(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _checked(default: Any, value: Any, limits: Mapping[str, Any], where: str) -> Any:
+def _typed(value: Any, default: Any, where: str) -> Any:
+    """Return a value in the type of its setting's default; raises ConfigError."""
     if dataclasses.is_dataclass(default):
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where} must be a table, not {value!r}.")
         return overlay(default, value, where)
-    if isinstance(default, tuple):
-        if not isinstance(value, list | tuple) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where} must be a list of names, not {value!r}.")
-        return tuple(value)
-    if isinstance(default, float) and type(value) is int:
-        value = float(value)
-    if type(value) is not type(default):
-        raise ConfigError(f"{where} must be of type {type(default).__name__}, not {value!r}.")
-    choices, low, high = (limits.get(key) for key in ("choices", "low", "high"))
-    if choices and value not in choices:
-        raise ConfigError(f"{where} is {value!r}; it must be one of {', '.join(map(str, choices))}.")
-    if (low is not None and value < low) or (high is not None and value > high):
-        raise ConfigError(f"{where} is {value}; it must be at least {low}{f' and at most {high}' if high else ''}.")
-    return value
+    several = isinstance(default, tuple)
+    wanted = type(default) if not several else type(default[0]) if default else str
+    items = value if several and isinstance(value, list | tuple) else [value]
+    typed = tuple(float(item) if wanted is float and type(item) is int else item for item in items)
+    if several != isinstance(value, list | tuple) or any(type(item) is not wanted for item in typed):
+        kind = f"a list of {ITEMS[wanted]}" if several else TYPES[wanted]
+        raise ConfigError(f"{where} must be {kind}, not {value!r}.")
+    return typed if several else typed[0]

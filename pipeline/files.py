@@ -1,10 +1,14 @@
 """Files and folders that are there whole or not at all, also after a crash of the machine."""
 
 import contextlib
+import json
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from pipeline.errors import WriteError, first_line
 
 
 @contextlib.contextmanager
@@ -49,6 +53,32 @@ def _move(part: Path, path: Path) -> None:
     except OSError:
         if not (part.is_dir() and path.is_dir()):
             raise  # else another process made the same folder meanwhile: it is whole
+
+
+def write_json(path: Path, values: Any) -> None:
+    """Write plain values as a JSON file that is there whole or not at all.
+
+    Raises
+    ------
+    WriteError
+        The folder cannot be made or written.
+    ValueError
+        A value is NaN or infinite, which JSON cannot express.
+    """
+    text = json.dumps(values, indent=2, allow_nan=False) + "\n"
+    try:
+        with replacing(path) as part:
+            part.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise refused(str(path), error) from error
+
+
+def refused(location: str, error: BaseException) -> WriteError:
+    """Return the error, in one clear sentence, for a place that the system refuses to write."""
+    return WriteError(
+        f"{location} cannot be written ({first_line(error)}); make room or choose another place, "
+        "then run the same command again: it goes on where it stopped."
+    )
 
 
 def flush(path: Path) -> None:

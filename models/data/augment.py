@@ -1,4 +1,4 @@
-"""Augmentation on the device: image, twin and every map of a row move together; photometric ones spare the maps."""
+"""Augmentation on the device: geometric operations move image, twin and maps alike, photometric ones change images."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,16 +20,18 @@ CORNERS = np.array([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])  # (x, 
 
 @dataclass(frozen=True)
 class Draws:
-    """What chance decided for each row and augmentation; made for a whole batch, so that any part of it agrees.
+    """Random draws for each row and augmentation, made for a whole batch, so that any part of it gets the same.
 
     Attributes
     ----------
     applied : ndarray of shape (B, n), bool
-    strength : ndarray of shape (B, n), float
-    place : ndarray of shape (B, n, 8), float
-        In [0, 1): where a crop lies, how corners move.
+        Whether augmentation n changes the row.
+    strength : ndarray of shape (B, n), float64
+        Between its `low` and `high`.
+    place : ndarray of shape (B, n, 8), float64
+        In [0, 1): position of a crop, shifts of the corners.
     seed : ndarray of shape (B,), int64
-        Of noise.
+        Seed of noise and tint.
     """
 
     applied: NDArray[np.bool_]
@@ -38,12 +40,12 @@ class Draws:
     seed: NDArray[np.int64]
 
     def take(self, rows: slice | NDArray[np.int64]) -> "Draws":
-        """Return the draws of some rows."""
+        """Return the draws of some rows, (n,) int64 or a slice."""
         return Draws(self.applied[rows], self.strength[rows], self.place[rows], self.seed[rows])
 
 
 def draw(augmentations: Sequence[Augmentation], rows: int, seed: Sequence[int]) -> Draws:
-    """Draw for a whole batch."""
+    """Draw for a whole batch of `rows` rows."""
     rng = np.random.default_rng(seed)
     shape = (rows, len(augmentations))
     low, high, often = (
@@ -70,7 +72,7 @@ def augment(batch: Mapping[str, Tensor], augmentations: Sequence[Augmentation], 
     Returns
     -------
     dict of str to Tensor
-        A new batch; images stay in [0, 1], maps become NaN where they show what lies outside the crop.
+        A new batch of the same shapes; images stay in [0, 1], maps are NaN where the picture is from outside the crop.
     """
     result = dict(batch)
     numbered = list(enumerate(augmentations))
@@ -88,9 +90,9 @@ def augment(batch: Mapping[str, Tensor], augmentations: Sequence[Augmentation], 
 
 
 def geometry(steps: Sequence[tuple[int, Augmentation]], draws: Draws) -> NDArray[np.float64]:
-    """Return for each row the homography (3, 3) from a place in the result to the place it is taken from.
+    """Return homographies (B, 3, 3), float64, from a place in the result to its source in the original.
 
-    Places are (x, y, 1) with -1 and 1 at an image's edges.
+    Places are (x, y, 1), where -1 and 1 are the edges of an image.
     """
     rows = len(draws.applied)
     total = np.tile(np.eye(3), (rows, 1, 1))
@@ -128,7 +130,7 @@ def _perspective(scale: NDArray[np.float64], place: NDArray[np.float64]) -> NDAr
 
 
 def homography(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the (3, 3) homography that carries four points (x, y) to four others."""
+    """Return the (3, 3) homography that maps four points, (4, 2) as (x, y), to four others."""
     equations, values = np.zeros((8, 8)), target.reshape(-1)
     for number, ((x, y), (u, v)) in enumerate(zip(source, target, strict=True)):
         equations[2 * number] = [x, y, 1, 0, 0, 0, -u * x, -u * y]

@@ -1,4 +1,4 @@
-"""From a batch in memory to one on the device, as `models.detectors.base` describes it."""
+"""Collation: a batch in memory becomes a batch on the device, as `models.detectors.base` describes it."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ NOISE_UNIT = float(LABELS["noise"].attributes["scale_factor"]) / 255  # of a sto
 
 
 def to_device(loaded: Loaded, size: int, device: torch.device, rows: slice = slice(None)) -> dict[str, Tensor]:
-    """Copy some rows of a batch to the device, as floats at the detector's size.
+    """Copy rows of a batch to the device, as float32 at the detector's size.
 
     Parameters
     ----------
@@ -22,7 +22,7 @@ def to_device(loaded: Loaded, size: int, device: torch.device, rows: slice = sli
         Side of the result, pixels; shrinking averages.
     device : torch.device
     rows : slice
-        Places in the batch: a micro-batch.
+        Places in the batch; all by default.
 
     Returns
     -------
@@ -75,7 +75,7 @@ def _resized(images: Tensor, size: int) -> Tensor:
 
 
 def _inside(maps: Tensor, part: Part, inside: Sequence[int]) -> Tensor:
-    """Make a map unknown where a letterboxed crop is padding."""
+    """Set a map to NaN in the padding of letterboxed crops."""
     side = maps.shape[-1]
     if (part.content[:, :2] <= 0).all() and (part.content[:, 2:] >= side).all():
         return maps

@@ -1,4 +1,4 @@
-"""Degradations of stored crops, written `KIND:STRENGTH`: for robustness sweeps and for data processed as in papers."""
+"""Degradations of stored crops, written `KIND:STRENGTH`, for robustness sweeps and for data degraded as in papers."""
 
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -19,9 +19,9 @@ CLIP_FPS = 25.0
 
 @dataclass(frozen=True)
 class Kind:
-    """One degradation: what its number means, between which limits, and the function on one crop and its row.
+    """One degradation: the meaning of its strength, its limits, and its function (crop, strength, row) -> crop.
 
-    `clip` says that it acts on a video's crops together.
+    `clip`: it acts on all crops of a video together, and has no such function.
     """
 
     about: str
@@ -43,7 +43,7 @@ class Perturbation:
 
     @property
     def clip(self) -> bool:
-        """Whether it acts on a video's crops together."""
+        """Whether it acts on all crops of a video together."""
         return KINDS[self.kind].clip
 
     def __call__(self, image: Pixels, row: int) -> Pixels:
@@ -54,7 +54,16 @@ class Perturbation:
         image : ndarray of shape (H, W, 3), uint8
             RGB.
         row : int
-            Seeds what is random: the same row is degraded in the same way for every detector.
+            Seed of anything random: a row is degraded in the same way for every detector.
+
+        Returns
+        -------
+        ndarray of shape (H, W, 3), uint8
+
+        Raises
+        ------
+        ConfigError
+            It acts on whole clips.
         """
         apply = KINDS[self.kind].apply
         if apply is None:
@@ -89,7 +98,7 @@ def parse(text: str) -> Perturbation:
 
 
 def sweep(name: str) -> list[Perturbation]:
-    """Return the strengths the papers sweep a kind over; raises ConfigError for an unknown one."""
+    """Return the degradations of a kind at the papers' strengths; raises ConfigError for an unknown kind."""
     if name not in SWEEPS:
         raise ConfigError(f"There is no sweep {name}; known are {', '.join(SWEEPS)}.")
     return [Perturbation(name, strength) for strength in SWEEPS[name]]

@@ -30,12 +30,12 @@ class StoreDataset(Dataset[Any]):
     location : str
         Path or URL of a finished store.
     arrays : collection of str
-        What an item holds beside `label`, `row` and `video`: `image`, label kinds, and columns such as `landmarks`
+        Contents of an item besides `label`, `row` and `video`: `image`, label kinds, and columns such as `landmarks`
         or `box`.
     split : str
         `train`, `val` or `test`; empty: all.
     methods : collection of str
-        Fakes of these methods alone, and all reals; empty: all.
+        Only fakes of these methods, and all reals; empty: all.
     compression : str
         Empty: all.
     pairs : bool
@@ -44,12 +44,12 @@ class StoreDataset(Dataset[Any]):
     blends : bool
         Whether the store's blends follow its own rows, as fakes; maps that a blend does not have are unknown.
     transform : callable, optional
-        Gets an item and returns what is given in its place. For `spawn` it must be importable, no lambda.
+        Called with an item; its result takes the item's place. For `spawn` it must be importable, not a lambda.
 
     Attributes
     ----------
     table : Table
-        What is known of each row, in the order of the indexes: method, compression, split and more.
+        Method, compression, split and more of each row, in the order of the indexes.
 
     Raises
     ------
@@ -68,7 +68,7 @@ class StoreDataset(Dataset[Any]):
     * columns: as stored;
     * `label`: int, 0 real, 1 fake; `row`: int, row of the store or of its group `blend`; `video`: int.
 
-    A map may have ones in a row whose label is 0 (too little was changed to count); such maps are to be taken as 0.
+    A map may have ones in a row whose label is 0 (too few pixels changed for a fake); treat such a map as all 0.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class StoreDataset(Dataset[Any]):
         return found | ({"pair": reader.finish("image", pair)} if self.pairs else {})
 
     def _open(self) -> Reader:
-        """Open the store, once in each process: what was opened before a fork is of no use after it."""
+        """Open the store once in each process: a reader opened before a fork does not work after it."""
         if self._reader is None or self._reader[0] != os.getpid():
             self._reader = (os.getpid(), open_store(self.location))
         return self._reader[1]

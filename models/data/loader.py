@@ -1,4 +1,4 @@
-"""From rows of stores to batches in memory: one gather an array, read ahead by threads, pinned for the device."""
+"""Loader: rows of stores are read into batches in memory, one gather per array, ahead of their use by threads."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -18,8 +18,8 @@ from pipeline import store
 from pipeline.blend import Blend
 from pipeline.labels import LABELS, NO_LABEL
 
-THREADS, AHEAD = 2, 4  # batches being read, and read before they are needed
-UNKNOWN = np.iinfo(np.int16).min  # of a residual that does not exist
+THREADS, AHEAD = 2, 4  # threads that read batches, and batches read before they are needed
+UNKNOWN = np.iinfo(np.int16).min  # value of a residual that does not exist
 Pixels = NDArray[np.uint8]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -27,16 +27,17 @@ Result = TypeVar("Result")
 
 @dataclass
 class Part:
-    """Rows of a batch whose crops are of one size.
+    """Rows of a batch whose crops have the same size.
 
     Attributes
     ----------
     places : ndarray of int64
-        Where in the batch.
+        Places of the rows in the batch.
     arrays : dict of str to Tensor
-        `image`, `twin` (n, H, W, 3) uint8; maps (n, H, W) uint8, 255 = unknown, `noise` int16 in units of the store.
+        `image`, `twin` (n, H, W, 3) uint8; maps (n, H, W) uint8, 255 = unknown; `noise` (n, H, W) int16 in the
+        store's units, `UNKNOWN` where there is none.
     content : ndarray of shape (n, 4), float32
-        Left, top, right, bottom of what a crop shows of its frame, crop pixels; all of it but for letterboxed crops.
+        Left, top, right, bottom of the part of a crop that shows its frame, crop pixels: all but letterbox padding.
     """
 
     places: Ints
@@ -46,7 +47,17 @@ class Part:
 
 @dataclass
 class Loaded:
-    """One batch in memory: its rows of the table, their classes and sources, and the pixels by size."""
+    """One batch in memory.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (B,), int64
+        Rows of the table.
+    label, target, source : Tensor of shape (B,), int64
+        The columns of the table of those names.
+    parts : list of Part
+        Pixels, by the size of the crops.
+    """
 
     rows: Ints
     label: Tensor
@@ -60,24 +71,24 @@ class Loaded:
 
 @dataclass(frozen=True)
 class Loading:
-    """How rows become a batch.
+    """Reader of batches: the stores, and the arrays and degradations of each row.
 
     Attributes
     ----------
     readers : sequence of Reader
-        By the table's store numbers.
+        In the order of the table's store numbers.
     maps : sequence of str
-        Maps read beside the images.
+        Maps to read.
     twin : bool
-        Whether twins are read.
+        Whether twins are read as well.
     process : sequence of Perturbation
         Applied to every image and twin, in this order.
     blenders : sequence of Blender
         One for each store, where blends are made anew.
     pin : bool
-        Whether the batch goes into pinned memory, from which a GPU copies without waiting.
+        Whether batches are in pinned memory, from which copies to a GPU are asynchronous.
     image : callable, optional
-        Gives the images of rows of one store in place of the stored ones: (store, rows) -> (n, H, W, 3) uint8.
+        Replaces the stored images of rows of one store: (store, rows) -> (n, H, W, 3) uint8.
     """
 
     readers: Sequence[Reader]
@@ -89,15 +100,15 @@ class Loading:
     image: Callable[[int, Ints], Pixels] | None = field(default=None, repr=False)
 
     def load(self, table: Table, rows: Ints, blends: Sequence[Blend] = ()) -> Loaded:
-        """Read some rows of a table.
+        """Return a batch of some rows of a table.
 
         Parameters
         ----------
         table : Table
-        rows : ndarray of int64
-            Numbers of rows of the table.
+        rows : ndarray of shape (B,), int64
+            Rows of the table.
         blends : sequence of Blend
-            What the table's live blends are, by their `row`.
+            Blends made anew, by their `row` in the table.
 
         Raises
         ------
@@ -136,7 +147,7 @@ class Loading:
         return Part(places, {name: self._pinned(torch.from_numpy(values)) for name, values in arrays.items()}, content)
 
     def _stored(self, arrays: dict[str, NDArray[Any]], to: Ints, number: int, rows: Ints, twins: Ints) -> None:
-        """Read stored rows; all arrays are asked for before the first is waited for."""
+        """Read stored rows; the reads of all arrays are started before the first is waited for."""
         if not len(to):
             return
         reader = self.readers[number]
@@ -176,7 +187,7 @@ class Loading:
 
 
 def ahead(items: Iterable[Item], work: Callable[[Item], Result], threads: int = THREADS) -> Iterator[Result]:
-    """Do work on items in threads, a few ahead of whoever takes the results; they come in the items' order."""
+    """Yield the results of work on items, in their order; threads compute a few of them ahead."""
     source = iter(items)
     waiting: list[Future[Result]] = []
     pool = ThreadPoolExecutor(threads, thread_name_prefix="read")
@@ -192,7 +203,7 @@ def ahead(items: Iterable[Item], work: Callable[[Item], Result], threads: int = 
 
 
 def in_order(count: int, size: int) -> list[Ints]:
-    """Return the numbers below `count` in batches of at most `size`."""
+    """Return the numbers below `count`, in order, as arrays of shape (n,) with n at most `size`."""
     return [np.arange(low, min(low + size, count), dtype=np.int64) for low in range(0, count, size)]
 
 
@@ -202,7 +213,7 @@ def _reseeded(planned: Blend) -> Iterator[Blend]:
 
 
 def _content(reader: Reader, rows: Ints) -> NDArray[np.float32]:
-    """Return what crops show of their frames: left, top, right, bottom in crop pixels."""
+    """Return the part of each crop that shows its frame, (n, 4): left, top, right, bottom in crop pixels."""
     size = reader.size
     if reader.recipe.cropping.fit != "letterbox":
         return np.tile(np.array([0, 0, size, size], np.float32), (len(rows), 1))

@@ -1,4 +1,4 @@
-"""Blends made anew for every epoch, for stores without them or training that should never see one twice."""
+"""Online blends, made anew in every epoch: for stores without blends, or training that never sees a blend twice."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,15 +21,15 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Blender:
-    """What blending needs of one store's rows beyond their pixels.
+    """Blending of one store's rows: the reader, and each row's pair for the difference mask.
 
     Attributes
     ----------
     reader : Reader
-    fake, pair : ndarray of int64
-        Row of each row's least compressed twin that has a pair, and that pair; `NO_PAIR` where there is none.
+    fake, pair : ndarray of shape (rows,), int64
+        Each row's least compressed twin that has a pair, and that pair; `NO_PAIR` where there is none.
     level : tuple of str
-        Compression of that twin, which decides the threshold of its difference.
+        Compression of that twin, which decides the threshold of the difference mask.
     """
 
     reader: Reader
@@ -38,7 +38,14 @@ class Blender:
     level: tuple[str, ...]
 
     def render(self, planned: Blend) -> tuple[Pixels, dict[str, Pixels]] | None:
-        """Make one blend: the image and its hull and boundary; None where no distortion leaves a mask."""
+        """Render one blend.
+
+        Returns
+        -------
+        image : ndarray of shape (H, W, 3), uint8
+        maps : dict of str to ndarray of shape (H, W), uint8
+            `hull` and `boundary`. None in place of both where every distortion leaves an empty mask.
+        """
         reader, recipe = self.reader, self.reader.recipe
         difference = None
         inside, outside = reader.gather("image", [planned.inside, planned.outside])
@@ -57,7 +64,7 @@ class Blender:
 
 
 def blender(reader: Reader) -> Blender:
-    """Prepare a store for blending."""
+    """Return the blender of a store."""
     columns = reader.columns
     fake = least_compressed(columns, columns["video_id"])
     named = [reader.names["compression"][code] for code in columns["compression"]]
@@ -74,16 +81,16 @@ def plan(blenders: Sequence[Blender], table: Table, seed: Sequence[int]) -> tupl
     blenders : sequence of Blender
         One for each store.
     table : Table
-        Rows of training, blends not among them.
+        Rows of training, without blends.
     seed : sequence of int
         Of the epoch.
 
     Returns
     -------
     table : Table
-        `table` and the blends; the `row` of a blend is its place in the list.
+        `table` followed by the blends; the `row` of a blend is its place in the list.
     blends : list of Blend
-        Rows are those of the store that the table names.
+        Their rows are rows of the store.
     """
     rng = np.random.default_rng(seed)
     parts = [table]
@@ -104,7 +111,7 @@ def _one_a_video(table: Table, store: int, rng: np.random.Generator) -> NDArray[
 
 
 def _plan_rows(each: Blender, rows: NDArray[np.int64], seed: int) -> list[Blend]:
-    """Plan blends among some rows of a store; those named are the store's."""
+    """Plan blends among some rows of a store; the blends name rows of the store."""
     columns = each.reader.columns
     identity = np.unique(columns["video_identity"].astype(str), return_inverse=True)[1].reshape(-1)
     some = blend.Rows(

@@ -1,4 +1,4 @@
-"""Which rows of which stores are used, and what is known of each: plain columns over all stores together."""
+"""Row table: the chosen rows of all stores, with their columns."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -13,32 +13,32 @@ from pipeline.errors import StoreError
 
 REAL, FAKE, RR, FR = range(len(SOURCES))
 NO_ROW = -1
-NO_CLASS = -1  # a method that the detector was not taught
+NO_CLASS = -1  # a method that is no class of the detector
 Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of several stores; every array has one entry a row.
+    """Rows of several stores; every array has shape (rows,).
 
     Attributes
     ----------
     store, row : ndarray of int
-        Which store, and where in it; for a blend in its group `blend`.
+        Number of the store, and row in it; for a blend, row in its group `blend`.
     source : ndarray of int
         Index into `SOURCES`.
     label : ndarray of int
         0 real, 1 fake.
     target : ndarray of int
-        The class to learn: `label`, or with several classes 1 + the method's number among those taught.
+        Class to learn: `label`, or with several classes 1 + the method's place in `Choice.taught`.
     method, compression, split : ndarray of str
     video : ndarray of int
-        Number of the video: a dataset, method, compression and name; a blend's is its background's.
+        Number of the video file; for a blend, that of its background.
     twin : ndarray of int
-        Row of the same face in the twin's compression; `NO_ROW` where none is asked for.
+        Row of the same face in the compression `Choice.twin`; `NO_ROW` without one.
     origin : ndarray of int
-        Row of the real face it shows or was made from, in the same store: a real's own, a blend's background; `NO_ROW`
-        for a fake without a pair.
+        Row of the real face in the same store: of a real itself, of a fake its pair (`NO_ROW` without one), of a blend
+        its background.
     """
 
     store: Ints
@@ -57,13 +57,13 @@ class Table:
         return len(self.row)
 
     def take(self, rows: Any) -> "Table":
-        """Return some rows, by number or mask."""
+        """Return some rows: numbers of shape (n,), a mask of shape (rows,) or a slice."""
         return Table(**{about.name: getattr(self, about.name)[rows] for about in fields(self)})
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Which rows are wanted.
+    """Criteria by which rows are chosen.
 
     Attributes
     ----------
@@ -72,13 +72,13 @@ class Choice:
     compression : str
         Empty: all.
     methods : collection of str
-        Fakes of these methods alone, and all reals; empty: all.
+        Only fakes of these methods, and all reals; empty: all.
     taught : sequence of str
-        Methods in the order of their classes, for detectors that tell them apart; empty: real and fake alone.
+        Methods in the order of their classes, for detectors that tell them apart; empty: classes are real and fake.
     twin : str
-        Compression whose row of the same face comes along; rows without one are left out. Empty: none.
+        Compression of the twin that each row must have; empty: none.
     frames : int
-        At most so many rows of each video, evenly spaced; 0: all.
+        Greatest number of rows of each video, evenly spaced; 0: all.
     """
 
     split: str = ""
@@ -90,12 +90,12 @@ class Choice:
 
 
 def choose(readers: Sequence[Reader], choice: Choice, *, blends: bool = False) -> Table:
-    """Find the rows wanted, in the stores' own order, blends after each store's own rows.
+    """Return the rows that fit a choice, in the stores' own order; each store's blends follow its rows.
 
     Raises
     ------
     StoreError
-        Nothing fits, in all stores together: says what the stores hold instead.
+        No row of any store fits; the message lists what the stores hold.
     """
     parts: list[Table] = []
     videos = 0
@@ -112,7 +112,7 @@ def choose(readers: Sequence[Reader], choice: Choice, *, blends: bool = False) -
 
 
 def join(parts: Sequence[Table]) -> Table:
-    """Put tables one after the other."""
+    """Concatenate tables."""
     return Table(
         **{about.name: np.concatenate([getattr(part, about.name) for part in parts]) for about in fields(Table)}
     )
@@ -124,7 +124,7 @@ def methods_of(readers: Sequence[Reader]) -> list[str]:
 
 
 def missing_classes(table: Table) -> str:
-    """Return `real` or `fake` where a table has none of them, else an empty text."""
+    """Return `real` or `fake`, whichever a table has no row of; an empty text if it has both."""
     for label, name in enumerate(("real", "fake")):
         if not (table.label == label).any():
             return name
@@ -230,7 +230,7 @@ def _twins(reader: Reader, compression: str) -> Ints:
 
 
 def _nothing(readers: Sequence[Reader], choice: Choice) -> str:
-    """Say what was looked for and what there is."""
+    """Return the message for a choice that no row fits: what was looked for, and what there is."""
     wanted = [f"{name} {getattr(choice, name)}" for name in ("split", "compression") if getattr(choice, name)]
     if choice.methods:
         wanted.append(f"methods {', '.join(choice.methods)}")

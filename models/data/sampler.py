@@ -1,4 +1,7 @@
-"""The order of an epoch's rows: a pure function of table, plan, seed and epoch, so a position is all a resume needs."""
+"""Sampler: the rows of each batch of an epoch, a pure function of table, plan and seed.
+
+A resumed run therefore needs only its position.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,23 +23,23 @@ FIXES = {
 
 
 def batches(table: Table, epoch: Epoch, batch: int, seed: Sequence[int]) -> list[Ints]:
-    """Return the rows of every batch of one epoch.
+    """Return the rows of each batch of one epoch.
 
     Parameters
     ----------
     table : Table
-        The training rows, with blends where the epoch mixes them in.
+        Training rows, with blends where the epoch mixes them in.
     epoch : Epoch
-        Which rows, and their mix.
+        Rows to show, and their mix.
     batch : int
-        Rows of a batch; the whole epoch where that is less. An incomplete last batch is left out.
+        Rows of a batch; a shorter epoch is one batch. An incomplete last batch is left out.
     seed : sequence of int
         Of this epoch.
 
     Returns
     -------
-    list of ndarray of int64
-        Numbers of rows of `table`; at least one batch.
+    list of ndarray of shape (batch,), int64
+        Rows of `table`; at least one batch.
 
     Raises
     ------
@@ -62,18 +65,18 @@ def batches(table: Table, epoch: Epoch, batch: int, seed: Sequence[int]) -> list
 
 
 def composition(mix: Mapping[str, float], batch: int, batches: int) -> list[Ints]:
-    """Return how many rows of each source every batch has: largest remainder, what is rounded off carried on.
+    """Return how many rows of each source every batch has: largest remainder, carried over from batch to batch.
 
     Parameters
     ----------
     mix : mapping
-        Shares, of any sum.
+        Shares of the sources; they need not add up to 1.
     batch, batches : int
 
     Returns
     -------
-    list of ndarray of int64, one entry a source
-        Each batch's add up to `batch`.
+    list of ndarray of shape (sources,), int64
+        One for each batch; its entries add up to `batch`.
 
     Examples
     --------
@@ -97,7 +100,18 @@ def composition(mix: Mapping[str, float], batch: int, batches: int) -> list[Ints
 
 
 def kin(table: Table, rows: Ints) -> Ints:
-    """Return for each place of a batch the first place that shows the same real face or was made from it."""
+    """Map each batch index to the first index with the same source face; they share one augmentation draw.
+
+    Parameters
+    ----------
+    table : Table
+    rows : ndarray of shape (B,), int64
+        Rows of the table in a batch.
+
+    Returns
+    -------
+    ndarray of shape (B,), int64
+    """
     faces = np.stack([table.store[rows], table.origin[rows]], 1)
     _, first, group = np.unique(faces, axis=0, return_index=True, return_inverse=True)
     alone = table.origin[rows] == NO_ROW
@@ -105,7 +119,7 @@ def kin(table: Table, rows: Ints) -> Ints:
 
 
 def steps_of(table: Table, epoch: Epoch, batch: int) -> int:
-    """Return how many batches an epoch has; raises StoreError as `batches` does."""
+    """Return the number of batches of an epoch; raises StoreError as `batches` does."""
     total = _length(table, epoch, _pools(table, epoch))
     return total // min(batch, total)
 
@@ -122,7 +136,7 @@ def _pools(table: Table, epoch: Epoch) -> dict[str, Ints]:
 
 
 def _length(table: Table, epoch: Epoch, pools: Mapping[str, Ints]) -> int:
-    """Return an epoch's rows: until the source that is largest for its share was shown once."""
+    """Return the number of rows of an epoch, which ends when the source with the most rows for its share was shown."""
     sizes = {source: _size(table, epoch, rows) for source, rows in pools.items()}
     if not epoch.mix:
         return sizes[""]
@@ -137,7 +151,7 @@ def _size(table: Table, epoch: Epoch, rows: Ints) -> int:
 
 
 def _draw(table: Table, epoch: Epoch, rows: Ints, count: int, rng: np.random.Generator) -> Ints:
-    """Draw so many rows of a pool: all of it once before any comes again."""
+    """Draw `count` rows of a pool; every row comes once before any comes again."""
     if epoch.frames == "one":
         return _one_of_each(table.video[rows], rows, count, rng)
     if epoch.even and (table.label[rows] == 1).all():
@@ -146,7 +160,7 @@ def _draw(table: Table, epoch: Epoch, rows: Ints, count: int, rng: np.random.Gen
 
 
 def _paired(table: Table, drawn: Mapping[str, Sequence[Ints]]) -> dict[str, Sequence[Ints]]:
-    """Put in place of each batch's first reals those that its other rows were made from."""
+    """Replace the first reals of each batch by those that its other rows were made from."""
     real_of = _real_of(table)
     paired = []
     for real, *others in zip(drawn["real"], *(rows for source, rows in drawn.items() if source != "real"), strict=True):
@@ -157,7 +171,7 @@ def _paired(table: Table, drawn: Mapping[str, Sequence[Ints]]) -> dict[str, Sequ
 
 
 def _real_of(table: Table) -> Ints:
-    """Return for each row the number of the row with its real face; `NO_ROW` where the table has none."""
+    """Return for each row the table row of its real face; `NO_ROW` where the table has none."""
     width = max(table.row.max(), table.origin.max()) + 1
     reals = np.flatnonzero((table.source == REAL) & (table.origin == table.row))
     keys, wanted = table.store[reals] * width + table.row[reals], table.store * width + table.origin
@@ -175,7 +189,7 @@ def _rounds(size: int, count: int, rng: np.random.Generator) -> Ints:
 
 
 def _one_of_each(video: Ints, rows: Ints, count: int, rng: np.random.Generator) -> Ints:
-    """Draw one random row of each video, again from the beginning until there are enough."""
+    """Draw one random row of each video, repeatedly until there are `count`."""
     order = np.argsort(video, kind="stable")
     _, starts, sizes = np.unique(video[order], return_index=True, return_counts=True)
     chosen = _rounds(len(starts), count, rng)
@@ -184,7 +198,7 @@ def _one_of_each(video: Ints, rows: Ints, count: int, rng: np.random.Generator) 
 
 
 def _evenly(keys: Sequence[NDArray[np.generic]], rows: Ints, count: int, rng: np.random.Generator) -> Ints:
-    """Draw evenly over the values of the first key, within each evenly over those of the next, then over the rows."""
+    """Draw evenly over the values of the first key, within each value evenly over the next key, then over rows."""
     if not keys:
         return rows[_rounds(len(rows), count, rng)]
     _, group = np.unique(keys[0], return_inverse=True)

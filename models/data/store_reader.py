@@ -1,4 +1,4 @@
-"""Random rows of a store in one gather, for training and evaluation. The only importer of tensorstore."""
+"""Store reader: any rows of an array in one gather, for training and evaluation. The only importer of tensorstore."""
 
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from pipeline.config import Recipe, overlay
 from pipeline.errors import DamageError, StoreError
 from pipeline.store.hashing import combined_digest
 
-CACHE = 64 << 20  # bytes; holds the shards' indexes, so that each is read once
+CACHE = 64 << 20  # bytes; enough for the shards' indexes, so that each is read once
 Columns = Mapping[str, NDArray[Any]]
 
 
@@ -28,15 +28,15 @@ class Reader:
     location : str
         Path or URL.
     attributes : mapping
-        Those of the root group.
+        Attributes of the root group.
     recipe : Recipe
-        What the store was made with.
+        Recipe that the store was made with.
     columns, blends, rejects : mapping of str to ndarray
         The columns of the root group, of its blends and of its rejects; empty where there is no such group.
     names : mapping of str to list of str
-        `flag_meanings` of `method`, `split` and `compression`: what their numbers mean in this store.
+        `flag_meanings` of `method`, `split` and `compression`: the names of their numbers in this store.
     pixels : mapping of str to tensorstore.TensorStore
-        Arrays with a picture per row, those of the blends as `blend/...`.
+        Arrays with a picture per row, (rows, H, W) or (rows, H, W, 3); those of the blends as `blend/...`.
     """
 
     location: str
@@ -72,16 +72,16 @@ class Reader:
         return {*self.columns, *self.pixels, *(f"{store.BLENDS}/{name}" for name in self.blends)}
 
     def start(self, name: str, rows: Sequence[int] | NDArray[np.int64]) -> Any:
-        """Begin to read rows of a picture array; `finish` gives them."""
+        """Start reading rows, (n,) int64, of a picture array; `finish` returns them."""
         return self.pixels[name][np.asarray(rows, dtype=np.int64)].read()
 
     def finish(self, name: str, reading: Any) -> NDArray[Any]:
-        """Wait for rows that `start` asked for.
+        """Wait for the rows of a `start`; return them, of shape (n, ...).
 
         Raises
         ------
         DamageError
-            A shard is missing, or a chunk does not match its checksum: never a silent zero.
+            A shard is missing, or a chunk does not match its checksum; missing data is never read as zeros.
         """
         try:
             return np.asarray(reading.result())
@@ -92,13 +92,13 @@ class Reader:
             ) from error
 
     def gather(self, name: str, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
-        """Return rows of a picture array in the order asked for; raises DamageError."""
+        """Return rows, (n,) int64, of a picture array in this order, of shape (n, ...); raises DamageError."""
         return self.finish(name, self.start(name, rows))
 
 
 @dataclass(frozen=True)
 class Plain:
-    """An array read row by row by the store's own reader, where tensorstore cannot serve: as a Reader asks for it."""
+    """Stand-in for a tensorstore array that reads row by row through `pipeline.store`, where tensorstore would hang."""
 
     array: store.Array
     rows: NDArray[np.int64] | None = None
@@ -112,16 +112,16 @@ class Plain:
         return Plain(self.array, rows)
 
     def read(self) -> "Plain":
-        """Begin to read; nothing is read ahead."""
+        """Return itself; nothing is read ahead."""
         return self
 
     def result(self) -> NDArray[Any]:
-        """Return the rows; raises DamageError."""
+        """Return the rows, of shape (n, ...); raises DamageError."""
         return store.read(self.array, self.rows if self.rows is not None else slice(None))
 
 
 class _Threads:
-    """Whether tensorstore's threads run in this process, or were lost when it was forked from one where they ran."""
+    """Whether tensorstore's threads run in this process, or were lost in the fork that began it."""
 
     run, lost = False, False
 
@@ -135,7 +135,9 @@ if hasattr(os, "register_at_fork"):  # Windows knows no fork
 
 
 def open_store(location: str) -> Reader:
-    """Open a store; in a process forked from one that has done so, by a slower reader, since tensorstore would hang.
+    """Open a store.
+
+    In a process forked from one that has opened a store, tensorstore would hang; there a slower reader is used.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def open_store(location: str) -> Reader:
     Raises
     ------
     StoreError
-        Nothing is there, it has another format version, or its first run has not finished.
+        There is no store, it has another format version, or its first run has not finished.
     """
     if _Threads.lost:
         return columns_of(location)
@@ -155,7 +157,7 @@ def open_store(location: str) -> Reader:
 
 
 def columns_of(location: str) -> Reader:
-    """Open a store without tensorstore: at no cost to processes forked later, and slower in reading pixels.
+    """Open a store without tensorstore: processes forked later can open it, but pixels are read more slowly.
 
     Raises
     ------

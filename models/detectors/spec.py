@@ -1,4 +1,4 @@
-"""What a detector asks of the training loop, as plain values: rows and their order, optimisers, schedules."""
+"""Plan of a detector in plain values: rows and their order, augmentations, optimisers, schedules, validation."""
 
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
@@ -10,7 +10,7 @@ from torch import nn
 from pipeline.errors import ConfigError, StoreError
 from pipeline.labels import LABELS
 
-# What an augmentation is called, and what its range [low, high] means; a strength is drawn uniformly from it.
+# Operations of augmentation, and the meaning of the range [low, high] from which a strength is drawn uniformly.
 OPERATIONS: Mapping[str, str] = {
     "flip": "mirrored left to right; no range",
     "rotate": "rotation about the centre, degrees",
@@ -29,7 +29,7 @@ GEOMETRIC = ("flip", "rotate", "perspective", "crop")  # act on image, twin and 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """One augmentation: an operation, how often it is drawn, and between which strengths (see `OPERATIONS`)."""
+    """One augmentation: an operation, its probability for each row, and its range of strengths (see `OPERATIONS`)."""
 
     operation: str
     probability: float
@@ -37,7 +37,7 @@ class Augmentation:
     high: float = 0.0
 
 
-# Ours, for any detector: mirrored, and under other light. What sets fakes apart from their own surroundings stays.
+# Ours, for any detector: mirroring, lighting and JPEG, which keep the differences between a fake and its surroundings.
 STRONG = (
     Augmentation("flip", 0.5),
     Augmentation("brightness", 0.5, 0.7, 1.3),
@@ -46,8 +46,8 @@ STRONG = (
     Augmentation("jpeg", 0.25, 75, 100),
 )
 
-# Ours, where the people in training are few: turned, nearer, tinted, softened and noisy too, so that neither a person's
-# colours nor how sharp a video is tells real from fake.
+# Ours, for training on few people: rotation, cropping, tint, blur and noise too, so that neither a person's colours nor
+# the sharpness of a video separates real from fake.
 HEAVY = (
     Augmentation("flip", 0.5),
     Augmentation("rotate", 0.5, -15, 15),
@@ -63,27 +63,28 @@ HEAVY = (
 
 
 def augmentations(choice: str, *paper: Augmentation) -> tuple[Augmentation, ...]:
-    """Return the augmentations of a choice of `settings.AUGMENT`; `paper` are those of the detector's paper."""
+    """Return the augmentations that a choice of `settings.AUGMENT` stands for; `paper` are those of the paper."""
     return {"paper": paper, "strong": STRONG, "heavy": HEAVY, "off": ()}[choice]
 
 
 @dataclass(frozen=True)
 class Epoch:
-    """Which rows one epoch shows, and how they are mixed.
+    """Rows of one epoch, and how they are mixed into batches.
 
     Attributes
     ----------
     frames : {"every", "one"}
-        `every`: each row of the training split. `one`: one random frame of each video, drawn anew in every epoch.
+        `every`: each row of the training split. `one`: one random frame of each video, drawn again in every epoch.
     mix : mapping
         Shares of the sources `real`, `fake`, `rr` and `fr` (blends) in a batch, rounded by largest remainder at any
-        batch size; the epoch ends when the source that is largest for its share (with `frames = one`: `real`) has
-        been shown once, the others begin again, shuffled anew. Empty: rows in one shuffled order, as the store has
-        them.
+        batch size. The epoch ends when the source with the most rows for its share (with `frames = one`: `real`) has
+        been shown once; a source that runs out before is shuffled and shown again. Empty: all rows in one shuffled
+        order, in the store's own proportions.
     even : bool
         Fakes are drawn evenly over their methods, and within a method evenly over its videos.
     pairs : bool
-        A batch's reals are those that its fakes and blends were made from, as far as they go, augmented as these are.
+        A batch's reals are those that its fakes and blends were made from, augmented as these are; if there are fewer
+        of them than the mix asks for, other reals make up the number.
     """
 
     frames: str = "every"
@@ -92,12 +93,12 @@ class Epoch:
     pairs: bool = False
 
 
-# What a setting `balance` chooses between: one real to one fake and fakes even over methods, or rows as they come.
+# Choices of a setting `balance`: one real to one fake with fakes even over methods, or the store's own proportions.
 BALANCES = {"even": Epoch(mix={"real": 1, "fake": 1}, even=True), "stored": Epoch()}
 
 
 def balanced(balance: str, pairs: bool) -> Epoch:
-    """Return the epoch of a choice of `balance`; raises ConfigError for pairs among rows that come as they are."""
+    """Return the epoch that a choice of `balance` stands for; raises ConfigError for pairs without a mix."""
     epoch = BALANCES[balance]
     if pairs and not epoch.mix:
         raise ConfigError(f"pairs=on needs --set balance=even: with balance={balance} rows come as they are.")
@@ -106,7 +107,7 @@ def balanced(balance: str, pairs: bool) -> Epoch:
 
 @dataclass(frozen=True)
 class Constant:
-    """The learning rate stays."""
+    """Constant learning rate."""
 
     def __call__(self, epoch: int) -> float:
         """Return the factor on the learning rate in an epoch, counted from 0."""
@@ -115,7 +116,7 @@ class Constant:
 
 @dataclass(frozen=True)
 class Drops:
-    """The learning rate is multiplied by `factor` at the beginning of each epoch in `at`."""
+    """Learning rate multiplied by `factor` at the beginning of each epoch in `at`."""
 
     at: tuple[int, ...]
     factor: float = 0.1
@@ -127,7 +128,7 @@ class Drops:
 
 @dataclass(frozen=True)
 class Exponential:
-    """The learning rate is multiplied by `factor` after every epoch."""
+    """Learning rate multiplied by `factor` after every epoch."""
 
     factor: float
 
@@ -138,7 +139,7 @@ class Exponential:
 
 @dataclass(frozen=True)
 class Cosine:
-    """From 1 down to 0 at epoch `half` and up again, forever: torch's CosineAnnealingLR in closed form."""
+    """Cosine of period 2 `half` epochs, 1 at epoch 0 and 0 at `half`: torch's CosineAnnealingLR in closed form."""
 
     half: int
 
@@ -149,9 +150,9 @@ class Cosine:
 
 @dataclass(frozen=True)
 class Step:
-    """One optimiser and the parameters it moves on every batch: `Network.parameters_of(name)`.
+    """One optimiser, which updates the parameters `Network.parameters_of(name)` on every batch.
 
-    `times` steps are taken on the same outputs before the next optimiser's turn.
+    It takes `times` steps on the same outputs before the next optimiser's turn.
     """
 
     name: str
@@ -164,7 +165,7 @@ class Step:
     times: int = 1
 
     def create(self, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
-        """Make the optimiser."""
+        """Return the optimiser of these parameters."""
         if self.optimiser == "sgd":
             return torch.optim.SGD(parameters, self.lr, momentum=self.momentum, weight_decay=self.weight_decay)
         return torch.optim.Adam(parameters, self.lr, betas=self.betas, weight_decay=self.weight_decay)
@@ -172,23 +173,23 @@ class Step:
 
 @dataclass(frozen=True)
 class Phase:
-    """A stretch of training from fresh optimisers, with a best checkpoint of its own.
+    """Part of training with new optimisers and a best checkpoint of its own.
 
-    The next phase begins with this one's best weights; the last one's best is the detector.
+    The next phase begins with the best weights of this one; those of the last phase are the trained detector.
 
     Attributes
     ----------
     name : str
-        Given to `Network.start`, which decides what is trained.
+        Passed to `Network.start`, which selects the parameters that are trained.
     epochs : int
     steps : tuple of Step
-        Taken in this order on every batch; `main` is among them and its terms are the loss that is logged.
+        In the order they are taken on every batch. One is called `main`; the sum of its terms is logged as the loss.
     reload : tuple of int
-        Epochs (from 0) before which the best weights and buffers so far come back; optimiser momenta are cleared.
+        Epochs (from 0) before which the best weights and buffers so far are loaded and optimiser states cleared.
     every_epochs, every_steps : int
-        Validation after this many epochs, or after this many steps where that is not 0; always once at the end.
+        Epochs between validations or, where not 0, steps between them. The end of the phase is always validated.
     patience : int
-        Training ends after this many validations without improvement; 0: never early.
+        The phase ends after this many validations without improvement; 0: never early.
     """
 
     name: str
@@ -202,34 +203,34 @@ class Phase:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything but tensors that data loading, training and evaluation need to know of a detector.
+    """All that data loading, training and evaluation need of a detector besides its network.
 
     Attributes
     ----------
     arrays : tuple of str
-        Arrays of the store read for training, `blend/...` among them where blends are mixed in.
+        Arrays of the store that training reads, including `blend/...` where stored blends are mixed in.
     maps : tuple of str
-        Those of `arrays` that become maps of the batch (see `models.detectors.base`).
+        Those of `arrays` that are maps of the batch (see `models.detectors.base`).
     truth : str
-        The map that `Network.localise` is judged against; empty where the detector predicts none.
+        The map that `Network.localise` is compared with; empty where the detector predicts none.
     size, batch, classes : int
-        Input side in pixels, rows per step, classes (2: real and fake).
+        Side of the input in pixels, rows per step, number of classes (2: real and fake).
     epoch : Epoch
     phases : tuple of Phase
     metric : str
-        One of `models.detectors.settings.METRICS`, on the validation split.
+        One of `models.detectors.settings.METRICS`; its value on the validation split chooses the best checkpoint.
     augmentations : tuple of Augmentation
-        In the order they are applied, in training only.
+        In the order they are applied; in training only.
     process : tuple of str
-        Degradations of every crop, in training and evaluation alike, written as for `--perturb`: `jpeg:60`, `mean:5`.
+        Degradations of every crop in training and evaluation, written as for `--perturb`: `jpeg:60`, `mean:5`.
     compression, methods : str, tuple of str
-        Rows used: those of one compression, fakes of some methods; empty means all.
+        Rows are restricted to this compression, and fakes to these methods; empty: all.
     blends : {"", "stored", "live"}
-        Where the sources `rr` and `fr` come from: no blends, the store's, or made anew for every batch.
+        Origin of the sources `rr` and `fr`: no blends, the store's, or blends made anew in every epoch.
     twin : str
-        Compression of the twin that comes with every training row as `batch["twin"]`; empty: none.
+        Compression of the twin in `batch["twin"]`, for every training row; empty: none.
     cam : str
-        The feature of `Outputs.features` a Grad-CAM is drawn from.
+        The one of `Outputs.features` that Grad-CAM uses.
     """
 
     arrays: tuple[str, ...]
@@ -251,7 +252,7 @@ class Plan:
 
 
 def require(plan: Plan, present: Collection[str], store: str, detector: str) -> None:
-    """Refuse a store that lacks an array, with the command that adds it.
+    """Raise an error for a store that lacks an array, naming the command that adds it.
 
     Parameters
     ----------
@@ -259,12 +260,12 @@ def require(plan: Plan, present: Collection[str], store: str, detector: str) -> 
     present : collection of str
         Names of the store's arrays, those of its blends as `blend/...`.
     store, detector : str
-        Their names, for the sentence.
+        Names for the message.
 
     Raises
     ------
     StoreError
-        An array of `plan.arrays` is not there.
+        An array of `plan.arrays` is missing.
     """
     missing = [name for name in plan.arrays if name not in present]
     if not missing:

@@ -36,7 +36,9 @@ class WaveletSettings(Settings):
     metric: str = setting("accuracy", choices=METRICS)  # cross-method: auc, over all methods
     backbone: str = setting("hrnet_w18", choices=("hrnet_w18", "hrnet_w32"))
     branches: int = setting(2, choices=(1, 2))  # 1: classification alone
-    twin: bool = setting(False)  # ours, in place of ImageNet weights: branch 2 begins as a copy of a trained branch 1
+    copy_branch1: bool = setting(
+        False
+    )  # ours, without ImageNet weights: branch 2 begins as a copy of a trained branch 1
     wavelet: bool = setting(True)  # off: RGB stem alone
     fusion: str = setting("bilinear", choices=("bilinear", "sum"))  # of the two branches
     stem_fuse: str = setting("attention", choices=("attention", "sum"))  # of the two stems; figure 2 says sum
@@ -55,8 +57,8 @@ class WaveletSettings(Settings):
             raise ConfigError(f"size is {self.size}; HRNet takes multiples of 32.")
         if self.branches == 1 and self.score == "pixels":
             raise ConfigError("score=pixels needs branches=2: one branch alone draws no pixels.")
-        if self.branches == 1 and self.twin:
-            raise ConfigError("twin=on needs branches=2: there is no branch 1 to copy.")
+        if self.branches == 1 and self.copy_branch1:
+            raise ConfigError("copy_branch1=on needs branches=2: there is no branch 1 to copy.")
 
 
 def plan(settings: WaveletSettings) -> Plan:
@@ -199,8 +201,8 @@ class WaveletNetwork(Network):
             self.join = (Bilinear if settings.fusion == "bilinear" else Sum)(width, 2048)
 
     def begin(self, phase: Phase) -> None:
-        """With `twin`, copy branch 1 into branch 2, all but the classification head that it has not."""
-        if self.settings.twin:
+        """With `copy_branch1`, copy branch 1 into branch 2, except the classification head that branch 1 lacks."""
+        if self.settings.copy_branch1:
             self.classifier.load_state_dict(self.segmenter.state_dict(), strict=False)
 
     def forward(self, batch: Batch) -> Outputs:
@@ -278,4 +280,5 @@ DETECTOR = Detector(
     plan=plan,
     build=WaveletNetwork,
     presets=PRESETS,
+    renamed={"twin": "copy_branch1"},
 )

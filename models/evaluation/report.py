@@ -11,7 +11,7 @@ from sklearn.metrics import roc_curve
 from models.evaluation import diagnostics
 from models.evaluation.evaluate import EVERY, REAL, Evaluation, Judged
 from models.evaluation.robustness import CLEAN
-from models.runtime.log import write_json
+from pipeline.files import write_json
 from pipeline.store.writing import writing
 
 KEYS = ("condition", "store", "split", "compression", "method")

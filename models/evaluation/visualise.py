@@ -1,13 +1,13 @@
 """Pictures of predictions: crop, true region, predicted map, and where the score comes from (Grad-CAM)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 from torch import Tensor
 
 from models.data.collate import to_device
@@ -15,14 +15,13 @@ from models.data.row_table import Ints, Table
 from models.detectors.base import Network
 from models.detectors.spec import Plan
 from models.evaluation.evaluate import REAL, Evaluation
+from pipeline.contact_sheet import UNKNOWN, Picture, contact_sheet
 from pipeline.errors import ConfigError
 from pipeline.store.writing import writing
 
 SHEET = "predictions.png"
-TILE, HEAD, MARGIN = 160, 20, 190  # pixels: a picture's side, the titles above and beside
+TILE, MARGIN = 160, 190  # pixels: a picture's side, and the width of the row titles
 OF_EACH = 2  # rows of each method
-UNKNOWN = (96, 96, 160)
-Picture = NDArray[np.uint8]
 
 
 def grad_cam(network: Network, plan: Plan, batch: Mapping[str, Tensor]) -> Tensor:
@@ -86,14 +85,14 @@ def draw(evaluation: Evaluation, path: Path) -> None:
         if drawn is not None:
             tiles += [_grey(batch[plan.truth][place, 0]), _grey(drawn[place, 0])]
         tiles.append(overlay(image, seen[place, 0].cpu().numpy()))
-        lines.append(np.concatenate([_tile(tile) for tile in tiles], axis=1))
+        lines.append(tiles)
     sides = [
         f"{table.method[row]} {table.compression[row]}\nfake {score:.3f}"
         for row, score in zip(chosen, scores, strict=True)
     ]
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(_titled(np.concatenate(lines), titles, sides)).save(path)
+        Image.fromarray(contact_sheet(lines, titles, sides, TILE, MARGIN)).save(path)
 
 
 def choose(table: Table) -> Ints:
@@ -122,20 +121,3 @@ def _grey(values: Tensor) -> Picture:
     plain = values.float().cpu().numpy()
     grey = (np.clip(np.nan_to_num(plain), 0, 1) * 255).astype(np.uint8)
     return np.asarray(np.where(np.isnan(plain)[..., None], UNKNOWN, grey[..., None]), np.uint8)
-
-
-def _tile(picture: Picture) -> Picture:
-    colour = np.broadcast_to(picture, (*picture.shape[:2], 3))
-    return np.asarray(cv2.resize(np.ascontiguousarray(colour), (TILE, TILE), interpolation=cv2.INTER_AREA), np.uint8)
-
-
-def _titled(picture: Picture, titles: Sequence[str], sides: Sequence[str]) -> Picture:
-    height, width = picture.shape[:2]
-    canvas = Image.new("RGB", (width + MARGIN, height + HEAD), "white")
-    canvas.paste(Image.fromarray(picture), (MARGIN, HEAD))
-    pen, font = ImageDraw.Draw(canvas), ImageFont.load_default(13)
-    for number, text in enumerate(titles):
-        pen.text((MARGIN + number * TILE + 4, 2), text, fill="black", font=font)
-    for number, text in enumerate(sides):
-        pen.text((4, HEAD + number * TILE + TILE // 2 - 14), text, fill="black", font=font)
-    return np.asarray(canvas)

@@ -1,4 +1,4 @@
-"""Encoders from timm, cut into named stages: the shared bodies of the detectors."""
+"""Backbones: encoders from timm, divided into named stages, which the detectors share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -14,7 +14,7 @@ HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # Xception's: [0, 1] becomes [-1, 1]
 
 
 class Normalise(nn.Module):
-    """Subtract a mean and divide by a standard deviation, channel by channel; not part of the checkpoint."""
+    """Subtract a mean and divide by a standard deviation, channel by channel; neither is in the checkpoint."""
 
     mean: Tensor
     deviation: Tensor
@@ -26,19 +26,19 @@ class Normalise(nn.Module):
         self.register_buffer("deviation", deviation, persistent=False)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Normalise an image (B, C, H, W)."""
+        """Normalise an image of shape (B, C, H, W) in [0, 1]."""
         return (image - self.mean) / self.deviation
 
 
 class Stages(nn.Module):
-    """Named stages run one after the other, whose outputs can be tapped."""
+    """Named stages, run one after the other; the output of any stage can be returned (`taps`)."""
 
     def __init__(self, stages: dict[str, nn.Module]) -> None:
         super().__init__()
         self.stages = nn.ModuleDict(stages)
 
     def forward(self, x: Tensor, taps: Sequence[str] = ()) -> dict[str, Tensor]:
-        """Run every stage; return the outputs of the tapped ones and, always, of the last."""
+        """Run every stage on x of shape (B, C, H, W); return the outputs of those in `taps` and of the last."""
         kept = {}
         for name, stage in self.stages.items():
             x = stage(x)
@@ -47,14 +47,14 @@ class Stages(nn.Module):
         return kept | {name: x}
 
     def cut(self, after: str) -> "tuple[Stages, Stages]":
-        """Return the stages up to one, and those that follow it."""
+        """Return the stages up to and including `after`, and the stages that follow it."""
         items = list(self.stages.items())
         place = list(self.stages).index(after) + 1
         return Stages(dict(items[:place])), Stages(dict(items[place:]))
 
 
 class HRNet(nn.Module):
-    """HRNet's parts: stem, the four parallel branches of its body, and on request its classification head.
+    """Parts of HRNet: stem, the four parallel branches of its body, and optionally its classification head.
 
     Parameters
     ----------
@@ -85,15 +85,15 @@ class HRNet(nn.Module):
         return result
 
     def branches(self, x: Tensor) -> list[Tensor]:
-        """Run the body on a stem's features: `widths` channels at 1/4, 1/8, 1/16 and 1/32 of the image's size.
+        """Return the four branches (B, widths[i], H / 4 / 2^i, W / 4 / 2^i), given a stem's features (B, 64, H/4, W/4).
 
-        These are the raw branches; timm's own `features_only` gives them after the head's first layers.
+        timm's own `features_only` returns them after the head's first layers; these are the branches before it.
         """
         maps: list[Tensor] = self.body.stages(x)
         return maps
 
     def aggregate(self, maps: Sequence[Tensor]) -> Tensor:
-        """Run the classification head on the branches: (B, 2048, H/32, W/32), after its ReLU."""
+        """Return the classification head's features (B, 2048, H/32, W/32), after its ReLU, given the four branches."""
         body = self.body
         y = body.incre_modules[0](maps[0])  # (B, 128, H/4, W/4)
         for widen, halve, x in zip(body.incre_modules[1:], body.downsamp_modules, maps[1:], strict=True):
@@ -127,12 +127,12 @@ def resnet18(pretrained: bool) -> Stages:
 
 
 def create(name: str, pretrained: bool) -> Any:
-    """Make a timm model without its classifier.
+    """Return a timm model without its classifier.
 
     Raises
     ------
     WeightsError
-        Its weights are wanted, and can neither be downloaded nor found in the cache.
+        Its pretrained weights can neither be downloaded nor found in the cache.
     """
     try:
         return timm.create_model(name, pretrained=pretrained, num_classes=0)

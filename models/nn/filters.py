@@ -1,4 +1,4 @@
-"""Filters without parameters, in torch, so that they run on the device after augmentation."""
+"""Fixed filters in torch, which run on the device after augmentation: wavelet, guided filter, high-pass, SRM."""
 
 import math
 from collections.abc import Sequence
@@ -35,8 +35,8 @@ class StationaryWavelet(nn.Module):
     bands : {36, 30, 27}
         Channels for RGB at 3 levels, see `BANDS`. The paper keeps {LL, LH, HL, HH} of every level: 36.
     norm : bool
-        Each 1-D filter divided by sqrt 2, so that LL keeps the image's range (gain 1 instead of 2 per level) and
-        details and last LL together its energy. Our default; the paper is silent.
+        Each 1-D filter divided by sqrt 2, so that LL keeps the image's range (gain 1 instead of 2 per level), and the
+        details and the last LL together keep its energy. Our default; the paper does not say.
 
     References
     ----------
@@ -142,7 +142,7 @@ def guided_filter(image: Tensor, radius: int, epsilon: float, guide: str = "gray
 
 
 def guided_residual(image: Tensor, radius: int = 4, epsilon: float = 4e-4, guide: str = "gray") -> Tensor:
-    """Return what a guided filter takes away: R = |p - q|, manipulation traces with the content suppressed.
+    """Return the guided residual R = |p - q| of an image p and its filtered version q, which keeps the content.
 
     Parameters
     ----------
@@ -168,12 +168,12 @@ def guided_residual(image: Tensor, radius: int = 4, epsilon: float = 4e-4, guide
 
 
 def high_pass(image: Tensor) -> Tensor:
-    """Return each pixel less the mean of its 3x3 neighbourhood, (B, C, H, W): the plainest fixed residual."""
+    """Return each pixel minus the mean of its 3x3 neighbourhood, of the image's shape (B, C, H, W)."""
     return image - box_mean(image, 1)
 
 
 def srm(image: Tensor) -> Tensor:
-    """Return three residuals of the spatial rich model, each summed over the colour channels, (B, 3, H, W).
+    """Return three residuals (B, 3, H, W) of an image (B, C, H, W) by the spatial rich model, summed over channels.
 
     Second order along x, 3x3 "SQUARE" and 5x5 "SQUARE" predictors, with their usual divisors 2, 4 and 12.
 

@@ -1,7 +1,7 @@
-"""JPEG compression as torch arithmetic, for whole batches on any device, each image at its own quality.
+"""JPEG compression in torch, for whole batches on any device, each image at its own quality.
 
-What an encoder and a decoder change: BT.601 colours, chroma at half resolution, 8x8 cosine transforms, quantisation by
-the standard's tables scaled as libjpeg scales them. Entropy coding loses nothing and is left out.
+The lossy steps of an encoder and a decoder: BT.601 colours, chroma at half resolution, 8x8 cosine transforms,
+quantisation by the standard's tables as libjpeg scales them. Entropy coding is lossless and left out.
 """
 
 import math
@@ -33,7 +33,7 @@ TO_RGB = ((1.0, 0.0, 1.402), (1.0, -0.344136, -0.714136), (1.0, 1.772, 0.0))
 
 
 def jpeg(images: Tensor, quality: Tensor) -> Tensor:
-    """Compress and decompress.
+    """Compress and decompress images.
 
     Parameters
     ----------

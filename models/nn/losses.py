@@ -1,4 +1,4 @@
-"""Losses that several detectors share; every mean is taken over the rows whose label is known."""
+"""Losses that several detectors share; every mean is over the rows whose label is known."""
 
 from collections.abc import Sequence
 
@@ -10,12 +10,12 @@ EPSILON = 1e-12  # under square roots whose gradient would be infinite at zero
 
 
 def full_precision(tensor: Tensor) -> torch.autocast:
-    """Return a context in which nothing is cast to a narrower type, on the tensor's kind of device."""
+    """Return a context without autocast, for the type of device that a tensor of any shape is on."""
     return torch.autocast(device_type=tensor.device.type, enabled=False)
 
 
 def known_rows(target: Tensor) -> Tensor:
-    """Return which rows of a map of shape (B, ...) hold any known (not NaN) value, (B,) bool."""
+    """Return which rows of a map of shape (B, ...) have any known (not NaN) value: (B,), bool."""
     return (~target.isnan()).reshape(len(target), -1).any(1)
 
 
@@ -40,7 +40,7 @@ def mean_known(values: Tensor, known: Tensor) -> Tensor:
 
 
 def shrink(target: Tensor, size: Sequence[int], mode: str = "bilinear") -> Tensor:
-    """Resize a map with unknown (NaN) pixels to a coarser or finer grid, softly.
+    """Resize a map with unknown (NaN) pixels, averaging the known ones.
 
     Parameters
     ----------
@@ -70,20 +70,24 @@ def shrink(target: Tensor, size: Sequence[int], mode: str = "bilinear") -> Tenso
 
 
 def pixel_bce(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the binary cross-entropy of a predicted map, meaned over known pixels, then over rows.
+    """Return the binary cross-entropy of a predicted map, averaged over known pixels, then over rows.
 
     Parameters
     ----------
     logits : Tensor of shape (B, C, h, w)
     target : Tensor of shape (B, C, h, w)
         In [0, 1], NaN where unknown.
+
+    Returns
+    -------
+    Tensor of shape (), float32
     """
     values = F.binary_cross_entropy_with_logits(logits.float(), target.nan_to_num(), reduction="none")
     return mean_known(values, ~target.isnan())
 
 
 def pixel_l1(predicted: Tensor, target: Tensor) -> Tensor:
-    """Return the absolute difference of a predicted map from its target, meaned as in `pixel_bce`."""
+    """Return the absolute difference of two maps (B, C, h, w), averaged as in `pixel_bce`; the target may have NaN."""
     return mean_known((predicted.float() - target.nan_to_num()).abs(), ~target.isnan())
 
 
@@ -95,6 +99,11 @@ def class_loss(logits: Tensor, label: Tensor) -> Tensor:
     logits : Tensor of shape (B, 1) or (B, K)
         One logit: binary cross-entropy of "label is not 0"; more: softmax cross-entropy.
     label : Tensor of shape (B,), int64
+        0 real; others fake.
+
+    Returns
+    -------
+    Tensor of shape (), float32
     """
     if logits.shape[1] == 1:
         return F.binary_cross_entropy_with_logits(logits[:, 0].float(), (label > 0).float())
@@ -102,7 +111,7 @@ def class_loss(logits: Tensor, label: Tensor) -> Tensor:
 
 
 def class_probabilities(logits: Tensor) -> Tensor:
-    """Return the class probabilities (B, K) of the logits that `class_loss` takes; real first."""
+    """Return class probabilities (B, K), float32, real first, of logits (B, 1) or (B, K) as in `class_loss`."""
     if logits.shape[1] > 1:
         return logits.float().softmax(1)
     fake = logits.float().sigmoid()  # (B, 1)

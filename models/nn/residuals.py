@@ -1,4 +1,4 @@
-"""Residual inputs of a network: what is left of an image when its content is taken away, standardised."""
+"""Residual inputs of a network: an image minus an estimate of its content, standardised."""
 
 from collections.abc import Callable, Mapping
 
@@ -30,7 +30,7 @@ class Constrained(nn.Module):
         return flat.view(*flat.shape[:2], self.side, self.side)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return residuals of the image's shape."""
+        """Return residuals of the image's shape (B, C, H, W)."""
         border = self.side // 2
         return F.conv2d(F.pad(image, [border] * 4, mode="reflect"), self.kernels())
 
@@ -38,7 +38,7 @@ class Constrained(nn.Module):
 class Learned(nn.Module):
     """A residual from a learnt predictor, after AMTEN's description: conv(x) - x, then twice refined and added again.
 
-    Its code and sizes are not at hand: 3x3 convolutions with three channels throughout are our reading.
+    We have neither its code nor its sizes: 3x3 convolutions with three channels throughout are our reading.
     """
 
     def __init__(self, channels: int = 3) -> None:
@@ -47,7 +47,7 @@ class Learned(nn.Module):
         self.refine = nn.ModuleList([nn.Conv2d(channels, channels, 3, padding=1) for _ in range(2)])
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return residuals of the image's shape."""
+        """Return residuals of the image's shape (B, C, H, W)."""
         residual: Tensor = self.predict(image) - image
         for convolution in self.refine:
             residual = residual + convolution(residual).relu()
@@ -58,7 +58,7 @@ class HighPass(nn.Module):
     """`models.nn.filters.high_pass` as a layer."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return residuals of the image's shape."""
+        """Return residuals of the image's shape (B, C, H, W)."""
         return high_pass(image)
 
 
@@ -66,7 +66,7 @@ class RichModel(nn.Module):
     """`models.nn.filters.srm` as a layer."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """Return residuals of the image's shape."""
+        """Return residuals of the image's shape (B, C, H, W)."""
         return srm(image)
 
 

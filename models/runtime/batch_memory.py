@@ -1,31 +1,84 @@
-"""How many rows fit into the machine's memory: on CPUs a process that takes too much is killed, not told."""
+"""Memory of a training step: the rows that fit on a CPU, and what to do when it runs out.
 
-from collections.abc import Mapping
+A GPU reports that it is out of memory, and the step is tried again with fewer rows. A process that takes too much of a
+machine's own memory is killed without a word, so on CPUs the need is measured before the first step.
+"""
+
+import contextlib
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from lightning_fabric import Fabric
 from torch import Tensor
 
-from models.detectors.base import Network
-from models.runtime.devices import out_of_memory
+from models.detectors.base import Batch, Network
+from models.runtime.devices import any_of, out_of_memory
+from pipeline.errors import TrainingError
 
-SHARE = 0.4  # of what is free, for activations; as much again goes to their gradients and buffers for a moment
+SHARE = 0.4  # of free memory, for activations; their gradients and buffers need as much again for a moment
 MEMINFO = Path("/proc/meminfo")
 CGROUP = Path("/sys/fs/cgroup")
-ROWS = 2  # measured
+ROWS = 2  # of a batch whose activations are measured
+
+
+@dataclass
+class Memory:
+    """Outcome of a block of work: whether memory ran out in any process, and the error where it did in this one."""
+
+    ran_out: bool = False
+    error: BaseException | None = None
+
+    def fewer(self, batch: Batch, rows: int) -> int:
+        """Return the rows of a smaller micro-batch, after memory ran out with `rows` (0: the whole batch).
+
+        Raises
+        ------
+        TrainingError
+            It ran out with a single row.
+        """
+        if rows == 1:
+            size = batch["image"].shape[-1]
+            raise TrainingError(
+                f"Memory ran out with a single row of {size} pixels at a time; a smaller --set size may fit, "
+                "or --precision bf16."
+            ) from self.error
+        count = len(batch["label"])
+        return -(-min(rows or count, count) // 2)
+
+
+@contextlib.contextmanager
+def watched(fabric: Fabric) -> Iterator[Memory]:
+    """Watch a block of work for running out of memory, which ends the block in this process but is not raised.
+
+    All processes learn whether it happened in any of them: they take a step together, or not at all.
+    """
+    memory = Memory()
+    try:
+        yield memory
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+        traceback.clear_frames(error.__traceback__)  # their tensors are what filled the memory
+        memory.error = error
+    memory.ran_out = any_of(fabric, memory.error is not None)
+    if memory.ran_out and fabric.device.type == "cuda":
+        torch.cuda.empty_cache()
 
 
 def rows_that_fit(network: Network, batch: Mapping[str, Tensor], processes: int = 1) -> int | None:
-    """Return how many rows of training fit into free memory at once, at least 1; None where nobody knows.
+    """Return how many rows can be trained on at once in free memory, at least 1; None if the system does not say.
 
     Parameters
     ----------
     network : Network
-        Ready for its phase; left as it is.
+        Prepared for its phase; not changed.
     batch : mapping of str to Tensor
-        On the CPU; its first rows are measured.
+        On the CPU, as described in `models.detectors.base`; its first rows are measured.
     processes : int
-        That share the machine.
+        Number of processes that share the machine.
     """
     free = available()
     if free is None:
@@ -41,7 +94,7 @@ def rows_that_fit(network: Network, batch: Mapping[str, Tensor], processes: int 
 
 
 def activations(network: Network, batch: Mapping[str, Tensor]) -> int:
-    """Return the bytes that a forward pass keeps for the backward one, parameters apart."""
+    """Return the bytes that a forward pass on a batch keeps for the backward pass, without the parameters."""
     own = {parameter.data_ptr() for parameter in network.parameters()}
     kept: dict[int, int] = {}
 
@@ -62,7 +115,7 @@ def activations(network: Network, batch: Mapping[str, Tensor]) -> int:
 
 
 def available() -> int | None:
-    """Return the bytes of memory this process may still take; None where the system does not say."""
+    """Return the bytes of memory that this process may still take; None where the system does not say."""
     found = []
     if MEMINFO.exists():
         values = dict(line.split(":", 1) for line in MEMINFO.read_text().splitlines())

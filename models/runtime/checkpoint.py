@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and one JSON text, written whole or not at all, read without running anything they hold."""
+"""Checkpoints: tensors and one JSON text, written atomically, and read without executing anything they contain."""
 
 import io
 import json
@@ -25,17 +25,17 @@ KEYS = {"version", "about", "network", "training"}
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A detector as it stands.
+    """A detector's weights, its description, and the state of its training.
 
     Attributes
     ----------
     about : dict
         Plain values: `detector`, `settings`, `methods` (the classes beyond real, in order), `stores`, `recipe`, `value`
-        (of the validation metric) and whatever else its run says.
+        (of the validation metric) and the rest of the run's description.
     network : dict of str to Tensor
-        The network's state.
+        The network's `state_dict`.
     training : dict
-        What a resume needs: optimisers' states and the position; empty in a checkpoint made for use alone.
+        What a resumed run needs: the optimisers' states and the position; empty in `best.ckpt`.
     """
 
     about: dict[str, Any]
@@ -44,7 +44,7 @@ class Checkpoint:
 
     @property
     def detector(self) -> Detector:
-        """The detector it belongs to; raises ConfigError for one unknown here."""
+        """The detector it belongs to; raises ConfigError for an unknown one."""
         return find(str(self.about["detector"]))
 
     @property
@@ -53,7 +53,7 @@ class Checkpoint:
         return self.detector.restore(self.about["settings"])
 
     def build(self) -> Network:
-        """Build the network with these weights.
+        """Return the detector's network with these weights.
 
         Raises
         ------
@@ -66,7 +66,7 @@ class Checkpoint:
 
 
 def fill(network: Network, state: Mapping[str, Any]) -> None:
-    """Load weights; raises CheckpointError where they do not fit."""
+    """Load weights into a network; raises CheckpointError where they do not fit."""
     try:
         network.load_state_dict(dict(state))
     except RuntimeError as error:
@@ -75,10 +75,7 @@ def fill(network: Network, state: Mapping[str, Any]) -> None:
 
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
-    """Write a checkpoint in one atomic step; raises WriteError.
-
-    What was there stays whole until the new one is complete.
-    """
+    """Write a checkpoint atomically: the old file stays until the new one is complete; raises WriteError."""
     values = {
         "version": VERSION,
         "about": json.dumps(checkpoint.about),
@@ -92,12 +89,12 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
 
 def load(path: Path) -> Checkpoint:
-    """Read a checkpoint; only tensors and plain values are ever made from it.
+    """Read a checkpoint; only tensors and plain values are created from it.
 
     Raises
     ------
     CheckpointError
-        It is not there, damaged, of another version, or holds anything else.
+        It is missing, damaged, of another version, or contains anything else.
     """
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Devices, precision and processes by Lightning Fabric, and what they have in common for one or many."""
+"""Devices, precision and processes: Lightning Fabric, and sums over one or many processes."""
 
 import os
 import warnings
@@ -17,19 +17,19 @@ DEVICES = ("auto", "cpu", "cuda")
 
 
 def start(device: str = "auto", precision: str = "32") -> Fabric:
-    """Begin to use a device; under torchrun, join the other processes.
+    """Start using a device; under torchrun, join the other processes.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        `auto`: a GPU where there is one.
+        `auto`: a GPU if there is one.
     precision : {"32", "bf16"}
-        `bf16`: 16-bit arithmetic where it is safe, 32-bit weights.
+        `bf16`: bfloat16 arithmetic where autocast considers it safe, 32-bit weights.
 
     Raises
     ------
     ConfigError
-        An unknown name, or no GPU where one is asked for.
+        An unknown name, or `cuda` without a GPU.
     """
     if device not in DEVICES or precision not in PRECISIONS:
         raise ConfigError(f"--device is one of {', '.join(DEVICES)} and --precision one of {', '.join(PRECISIONS)}.")
@@ -52,13 +52,13 @@ def start(device: str = "auto", precision: str = "32") -> Fabric:
 
 
 def settle(fabric: Fabric, network: Module) -> Module:
-    """Move a network to the device, its kernels with channels last: the faster layout on CPUs and GPUs alike."""
+    """Move a network to the device, with kernels in channels-last layout, which is faster on CPUs and GPUs alike."""
     network.to(device=fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network
 
 
 def total(fabric: Fabric, values: Tensor) -> Tensor:
-    """Return the sum of a tensor over all processes."""
+    """Return the sum of a tensor of any shape over all processes."""
     if fabric.world_size == 1:
         return values
     summed = fabric.all_reduce(values, reduce_op="sum")
@@ -67,14 +67,14 @@ def total(fabric: Fabric, values: Tensor) -> Tensor:
 
 
 def any_of(fabric: Fabric, value: bool) -> bool:
-    """Tell whether something holds in any process."""
+    """Tell whether a value is true in any process."""
     if fabric.world_size == 1:
         return value
     return bool(total(fabric, torch.tensor(float(value), device=fabric.device)))
 
 
 def share_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
-    """Sum gradients over all processes, in one message."""
+    """Replace the gradients of parameters by their sums over all processes, in one message."""
     if fabric.world_size == 1:
         return
     for parameter in parameters:
@@ -89,7 +89,7 @@ def share_gradients(fabric: Fabric, parameters: Sequence[nn.Parameter]) -> None:
 
 
 def gather(fabric: Fabric, value: Any) -> list[Any]:
-    """Return every process's value, in the order of their ranks."""
+    """Return the values of all processes, in the order of their ranks."""
     if fabric.world_size == 1:
         return [value]
     found: list[Any] = [None] * fabric.world_size
@@ -98,7 +98,7 @@ def gather(fabric: Fabric, value: Any) -> list[Any]:
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Tell whether an error says that memory ran out, of a GPU or of the machine."""
+    """Tell whether an error reports that memory ran out, on a GPU or on the machine."""
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
     text = str(error)

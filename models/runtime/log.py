@@ -1,7 +1,6 @@
-"""What a run leaves beside its checkpoints: `metrics.csv`, `run.json` and curves as a picture."""
+"""Log of a training run: `metrics.csv` and the picture of the curves."""
 
 import csv
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +13,12 @@ from pipeline.files import replacing
 from pipeline.store.writing import writing
 
 FIGURES = ("loss", "accuracy", "auc", "video_auc")
-SMOOTH = 25  # steps over which training curves are meaned
+SMOOTH = 25  # steps over which training curves are averaged
 
 
 @dataclass
 class Log:
-    """The rows of `metrics.csv`: one for each training step (`kind` train) and each validation (`kind` val).
+    """Rows of `metrics.csv`: one for each training step (`kind` train) and one for each validation (`kind` val).
 
     Attributes
     ----------
@@ -47,7 +46,7 @@ class Log:
         self._append()
 
     def restart(self, step: int) -> None:
-        """Begin the file, keeping what it holds up to a step: later rows belong to work that is done again."""
+        """Start the file with its own rows up to a step; the steps of later rows are going to be repeated."""
         if self.path.exists() and step:
             with self.path.open(newline="", encoding="utf-8") as stream:
                 self.rows = [dict(row) for row in csv.DictReader(stream) if int(row["step"]) <= step]
@@ -66,24 +65,18 @@ class Log:
         self._written = len(self.rows)
 
 
-def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write plain values in one atomic step."""
-    with writing(str(path)), replacing(path) as part:
-        part.write_text(json.dumps(values, indent=2, allow_nan=False) + "\n", encoding="utf-8")
-
-
 def command() -> str:
-    """Return the command that runs now."""
+    """Return the command line of this process."""
     return " ".join([Path(sys.argv[0]).name, *sys.argv[1:]])
 
 
 def draw_curves(path: Path, title: str, log: Log) -> None:
-    """Draw losses and validation figures over the steps.
+    """Draw training losses and validation figures over the steps.
 
     Parameters
     ----------
     path : Path
-        Picture to write.
+        Picture to write; its ending gives the format.
     title : str
     log : Log
     """
@@ -121,7 +114,7 @@ def _series(rows: Sequence[Mapping[str, Any]], name: str) -> tuple[Any, Any]:
 
 
 def _smooth(values: Any) -> Any:
-    """Mean each value with those of up to SMOOTH - 1 steps before it."""
+    """Average each value with those of up to SMOOTH - 1 steps before it."""
     summed = np.cumsum(np.append(0.0, values))
     low = np.maximum(np.arange(len(values)) + 1 - SMOOTH, 0)
     return (summed[1:] - summed[low]) / (np.arange(len(values)) + 1 - low)

@@ -1,4 +1,4 @@
-"""What a training run is asked to do, and everything it needs before its first step: rows, classes, a run folder."""
+"""Set-up of a training run: the job as the user asked for it, its rows and classes, its run folder."""
 
 import dataclasses
 import importlib.metadata
@@ -28,7 +28,7 @@ PACKAGES = ("forgery-prep", "lightning-fabric", "numpy", "tensorstore", "timm", 
 
 @dataclass(frozen=True)
 class Job:
-    """One run of training.
+    """One run of training, as asked for.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Job:
     out : Path
         The run's folder.
     steps : int
-        Stop after so many steps of this run, whatever is left for the next `resume`; 0: go on to the end.
+        Stop after this many steps and leave the rest to a later `resume`; 0: train to the end.
     device, precision : str
         As `models.runtime.devices.start` takes them.
     pretrained : bool
@@ -47,16 +47,16 @@ class Job:
     init : Path, optional
         Begin with the weights of this checkpoint of the same detector instead: fine-tuning.
     resume, overwrite : bool
-        Go on with, or replace, what is in `out`.
+        Continue, or replace, the run in `out`.
     seed : int
     micro : int
-        Rows in memory at once, per process; 0: the whole batch, and less as soon as memory runs out.
+        Rows of a micro-batch, per process; 0: the whole batch, and fewer once memory runs out.
     frozen_norm : bool
-        Batch norm keeps its running statistics: what several CPU processes do in any case.
+        Batch norm keeps its running statistics; always so with several CPU processes.
     val_frames : int
         Frames of each video in validation, evenly spaced; 0: all.
     command : str
-        For the record.
+        Command line, recorded in `run.json`.
     """
 
     stores: tuple[str, ...]
@@ -77,7 +77,7 @@ class Job:
     command: str = ""
 
     def identity(self) -> dict[str, Any]:
-        """Return what a resumed run must share with the one it goes on with."""
+        """Return the values that a resumed run must share with the run it continues."""
         values = self.settings.to_dict()
         init = str(self.init) if self.init else None
         more = {"seed": self.seed, "precision": self.precision, "init": init}
@@ -85,15 +85,31 @@ class Job:
 
 
 @dataclass(frozen=True)
-class Prepared:
-    """A run's rows and how they are read."""
+class Data:
+    """Rows of a run, and how they are read.
+
+    Attributes
+    ----------
+    readers : tuple of Reader
+        The stores, in the order of `Job.stores`.
+    plan : Plan
+        The detector's.
+    methods : tuple of str
+        Classes beyond real, in their order; empty where the detector tells real from fake only.
+    train, val : Table
+        Rows of the two splits; blends made anew in every epoch are not among them.
+    loading, val_loading : Loading
+        How rows of `train` and of `val` are read.
+    blenders : tuple of Blender
+        One for each store, where blends are made anew in every epoch.
+    """
 
     readers: tuple[Reader, ...]
     plan: Plan
-    methods: tuple[str, ...]  # classes beyond real, where there are several
+    methods: tuple[str, ...]
     train: Table
     val: Table
-    loading: Loading  # of training
+    loading: Loading
     val_loading: Loading
     blenders: tuple[Blender, ...] = field(default=())
 
@@ -103,7 +119,7 @@ class Prepared:
         return {reader.location: reader.digest for reader in self.readers}
 
 
-def prepare(job: Job, fabric: Fabric) -> Prepared:
+def prepare(job: Job, fabric: Fabric) -> Data:
     """Open the stores and choose the rows.
 
     Raises
@@ -111,7 +127,7 @@ def prepare(job: Job, fabric: Fabric) -> Prepared:
     StoreError
         A store lacks an array, or its train or val split rows of either class.
     ConfigError
-        The number of classes does not fit the stores' methods.
+        The number of classes does not match the stores' methods, or a batch has fewer rows than there are processes.
     """
     plan = job.detector.plan(job.settings)
     readers = tuple(open_store(location) for location in job.stores)
@@ -134,11 +150,17 @@ def prepare(job: Job, fabric: Fabric) -> Prepared:
     pin = fabric.device.type == "cuda"
     loading = Loading(readers, plan.maps, bool(plan.twin), process, blenders, pin)
     val_loading = Loading(readers, plan.maps, bool(plan.twin), process, (), pin)
-    return Prepared(readers, plan, methods, train, val, loading, val_loading, blenders)
+    return Data(readers, plan, methods, train, val, loading, val_loading, blenders)
 
 
 def classes(plan: Plan, readers: Sequence[Reader]) -> tuple[str, ...]:
-    """Return the methods that are classes of their own; none where real and fake alone are told apart."""
+    """Return the methods that are classes of their own; none where the detector tells real from fake only.
+
+    Raises
+    ------
+    ConfigError
+        The plan asks for another number of classes than the stores have methods.
+    """
     if plan.classes == 2:
         return ()
     methods = [name for name in methods_of(readers) if not plan.methods or name in plan.methods]
@@ -151,12 +173,14 @@ def classes(plan: Plan, readers: Sequence[Reader]) -> tuple[str, ...]:
 
 
 def previous(job: Job) -> Checkpoint | None:
-    """Return what a run goes on with; None for a fresh one.
+    """Return the checkpoint that a run resumes; None for a new run.
 
     Raises
     ------
     ConfigError
-        The folder holds a run and neither `resume` nor `overwrite` is asked for, or that run had other settings.
+        The folder holds a run and neither `resume` nor `overwrite` is set, or that run had other settings.
+    CheckpointError
+        The checkpoint cannot be read.
     """
     last = job.out / LAST
     if job.resume:
@@ -175,14 +199,14 @@ def previous(job: Job) -> Checkpoint | None:
 
 
 def initial(job: Job) -> Checkpoint | None:
-    """Return the checkpoint that a fresh run begins with, if it was asked for.
+    """Return the checkpoint whose weights a new run begins with; None without `job.init`.
 
     Raises
     ------
     CheckpointError
         It cannot be read.
     ConfigError
-        It is another detector's.
+        It belongs to another detector.
     """
     if job.init is None:
         return None
@@ -194,20 +218,20 @@ def initial(job: Job) -> Checkpoint | None:
 
 
 def origin(begun: Checkpoint) -> dict[str, Any]:
-    """Describe the checkpoint that a run begins with: a test split must be new to it as well."""
+    """Describe the checkpoint that a run begins with: rows that it was trained on must not be tested on either."""
     return {key: begun.about.get(key) for key in ("stores", "settings", "step")}
 
 
-def about(job: Job, prepared: Prepared) -> dict[str, Any]:
-    """Describe a run: what its checkpoints and `run.json` say of it."""
-    first = prepared.readers[0]
+def about(job: Job, data: Data) -> dict[str, Any]:
+    """Return the description of a run that its checkpoints and `run.json` hold."""
+    first = data.readers[0]
     return {
         "detector": job.detector.name,
         "paper": job.detector.paper,
         "settings": job.settings.to_dict(),
         "identity": _plain(job.identity()),
-        "methods": list(prepared.methods),
-        "stores": prepared.digests,
+        "methods": list(data.methods),
+        "stores": data.digests,
         "recipe": first.recipe.to_dict(),
         "seed": job.seed,
         "command": job.command,
@@ -216,13 +240,13 @@ def about(job: Job, prepared: Prepared) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that decide a run."""
+    """Return the versions of Python and of the packages that a result depends on."""
     found = {"python": platform.python_version()}
     return found | {name: importlib.metadata.version(name) for name in PACKAGES}
 
 
 def _plain(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return values as they come back from JSON: tuples as lists."""
+    """Return nested values with tuples as lists, as JSON gives them back."""
     return {
         key: _plain(value) if isinstance(value, Mapping) else list(value) if isinstance(value, tuple) else value
         for key, value in values.items()

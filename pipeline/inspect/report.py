@@ -8,21 +8,19 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image
 
 from pipeline import store
 from pipeline.blend import KINDS
+from pipeline.contact_sheet import UNKNOWN, Picture, contact_sheet
 from pipeline.errors import StoreError
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.store import stored_names
 from pipeline.store.writing import writing
 
-TILE = 120  # pixels of a picture's side
-HEAD, MARGIN = 20, 96  # pixels of the column titles, and of the row titles
+TILE, MARGIN = 120, 96  # pixels: a picture's side, and the width of the row titles
 TITLES = {"rr": "blend RR", "fr": "blend FR"}
-MANIPULATED, NOTHING = (255, 255, 255), (96, 96, 160)  # colours of 1 and of "no label possible"
-
-Picture = NDArray[np.uint8]
+MANIPULATED = (255, 255, 255)  # colour of 1 in a binary label
 
 
 @dataclass(frozen=True)
@@ -64,9 +62,10 @@ def draw(location: str, path: Path, seed: int = 0, faces: int = 1) -> None:
         tiles = [store.read(store.array_of(group, "image"), [row])[0]]
         tiles += [_label(store.read(store.array_of(group, kind), [row])[0], kind) for kind in kinds]
         tiles += [_blend(group, of_kind.get(kind)) for kind in KINDS if blends]
-        lines.append(np.concatenate([_tile(tile) for tile in tiles], axis=1))
+        lines.append(tiles)
     titles = ["crop", *kinds, *(TITLES[kind] for kind in KINDS if blends)]
-    picture = _titled(np.concatenate(lines), titles, sheet.titles)
+    rows = [title.replace(" ", "\n") for title in sheet.titles]
+    picture = contact_sheet(lines, titles, rows, TILE, MARGIN)
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(picture).save(path)
@@ -133,30 +132,5 @@ def _label(values: NDArray[Any], kind: str) -> Picture:
         return np.repeat(grey[..., None], 3, axis=2)
     painted = np.zeros((*values.shape, 3), dtype=np.uint8)
     painted[values == 1] = MANIPULATED
-    painted[values == NO_LABEL] = NOTHING
+    painted[values == NO_LABEL] = UNKNOWN
     return painted
-
-
-def _tile(picture: Picture) -> Picture:
-    small = cv2.resize(picture, (TILE - 2, TILE - 2), interpolation=cv2.INTER_AREA)
-    return np.asarray(cv2.copyMakeBorder(small, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=(255, 255, 255)))
-
-
-def _titled(body: Picture, columns: list[str], rows: list[str]) -> Picture:
-    height, width = body.shape[:2]
-    page = Image.new("RGB", (width + MARGIN, height + HEAD), "white")
-    page.paste(Image.fromarray(body), (MARGIN, HEAD))
-    pen = ImageDraw.Draw(page)
-    font = ImageFont.load_default(12)
-    for number, title in enumerate(columns):
-        pen.text((MARGIN + (number + 0.5) * TILE, HEAD / 2), title, "black", font, anchor="mm")
-    for number, title in enumerate(rows):
-        pen.multiline_text(
-            (MARGIN / 2, HEAD + (number + 0.5) * TILE),
-            title.replace(" ", "\n"),
-            "black",
-            font,
-            anchor="mm",
-            align="center",
-        )
-    return np.asarray(page)

@@ -1,14 +1,9 @@
 """FaceForensics++'s folder layout and split files."""
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-
-from pipeline.errors import WriteError, first_line
-from pipeline.files import replacing
 
 CRF = {"raw": 0, "c23": 23, "c40": 40}
 SHARE = 0.2  # of the pairs for validation, and as many for the test
@@ -82,18 +77,3 @@ def divide(names: Sequence[str]) -> dict[str, list[str]]:
         "val": list(names[first : first + held_out]),
         "test": list(names[first + held_out :]),
     }
-
-
-def write_json(path: Path, value: object) -> None:
-    """Write a JSON file that is there whole or not at all.
-
-    Raises
-    ------
-    WriteError
-        The folder cannot be made or written.
-    """
-    try:
-        with replacing(path) as part:
-            part.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise WriteError(f"{path} cannot be written: {first_line(error)}.") from error

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from pipeline.errors import ConfigError, ForgeryPrepError
+from pipeline.files import write_json
 from pipeline.progress import Progress, Silent
 from pipeline.sample import layout, marker
 from pipeline.sample.camera import Filmed
@@ -129,7 +130,7 @@ def make_sample(
     tasks = [Task(root, name, sources[name], tuple(cast[name])) for name in sources]
     written = _make(tasks, run_all, progress or Silent())
     for split, pairs in splits.items():
-        layout.write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
+        write_json(root / "splits" / f"{split}.json", [list(pair) for pair in pairs])
     fakes = sum(len(each) for each in cast.values()) * len(marker.METHODS)
     summary = Summary(len(sources), fakes, written, tuple(left_out))
     named = {name: source.path.name for name, source in sources.items() if isinstance(source, Clip | Filmed)}

@@ -7,7 +7,8 @@ from typing import Any
 
 from pipeline.config import differences
 from pipeline.errors import ConfigError
-from pipeline.sample.layout import CRF, write_json
+from pipeline.files import write_json
+from pipeline.sample.layout import CRF
 from pipeline.sample.manipulations import MANIPULATIONS
 
 NAME = "sample.json"

@@ -2,7 +2,8 @@
 
 from obstore.exceptions import BaseError
 
-from pipeline.errors import ForgeryPrepError, WriteError, first_line
+from pipeline.errors import ForgeryPrepError
+from pipeline.files import refused
 
 
 class writing:
@@ -15,7 +16,4 @@ class writing:
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         if isinstance(error, OSError | BaseError) and not isinstance(error, ForgeryPrepError):
-            raise WriteError(
-                f"{self.location} cannot be written ({first_line(error)}); make room or choose another place, "
-                "then run the same command again: it goes on where it stopped."
-            ) from error
+            raise refused(self.location, error) from error

@@ -39,8 +39,10 @@ def test_a_recipe_stands_over_the_manifest_and_that_over_the_defaults(tmp_path):
     [
         ("[croping]\nsize = 5", "no setting is called croping; known are"),
         ("[cropping]\nsice = 5", "cropping: no setting is called sice"),
-        ("[cropping]\nsize = 'big'", "must be of type int, not 'big'"),
-        ("[cropping]\nsize = true", "must be of type int, not True"),
+        ("[cropping]\nsize = 'big'", "must be a whole number, not 'big'"),
+        ("[cropping]\nsize = true", "must be a whole number, not True"),
+        ("[cropping]\nscale = nan", "scale is nan; it must be at least 1.0 and at most 4.0"),
+        ("[blending]\ncolour_transfer = 1", "colour_transfer must be true or false, not 1"),
         ("[cropping]\nsize = 8", "size is 8; it must be at least 32 and at most 2048"),
         ("[cropping]\nfit = 'oval'", "fit is 'oval'; it must be one of square, letterbox"),
         ("cropping = 3", "cropping must be a table"),

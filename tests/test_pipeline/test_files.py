@@ -1,10 +1,12 @@
 """Files and folders that are there whole or not at all."""
 
+import json
 import os
 
 import pytest
 
-from pipeline.files import replacing
+from pipeline.errors import WriteError
+from pipeline.files import replacing, write_json
 
 
 def write(path, text, fail=False):
@@ -94,3 +96,15 @@ def test_a_refusal_of_the_disk_is_no_success(tmp_path, monkeypatch):
         write(tmp_path / "a", "second")
     assert (tmp_path / "a").read_text() == "first"
     assert names(tmp_path) == ["a"]
+
+
+def test_json_is_written_whole_or_not_at_all(tmp_path):
+    file = tmp_path / "new" / "a.json"
+    write_json(file, {"a": [1, None, "é"]})
+    assert json.loads(file.read_text(encoding="utf-8")) == {"a": [1, None, "é"]}
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(file, {"a": float("nan")})
+    with pytest.raises(WriteError, match=r"b\.json cannot be written .*; make room or choose another place"):
+        write_json(file / "b.json", {})
+    assert names(file.parent) == ["a.json"]
+    assert json.loads(file.read_text(encoding="utf-8"))["a"][0] == 1

@@ -16,6 +16,7 @@ ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 @dataclass(frozen=True, kw_only=True)
 class Switched(Settings):
     sharp: bool = setting(True)
+    drops: tuple[int, ...] = setting((2,), low=1)
 
 
 PRESETS = {"row": Preset("a row", ("lr=0.5", "augment=off"))}
@@ -44,9 +45,11 @@ def test_a_preset_gives_way_wherever_it_stands():
         ("batch=1.5", "batch must be a whole number"),
         ("batch=0", "batch is 0; it must be at least 1"),
         ("lr=nan", "lr is nan; it must be at least 0"),
-        ("augment=maybe", "augment is maybe; it must be one of paper, strong, heavy, off"),
+        ("augment=maybe", "augment is 'maybe'; it must be one of paper, strong, heavy, off"),
         ("sharp=maybe", "sharp must be on or off"),
-        ("metric=f1", "metric is f1; it must be one of accuracy, auc"),
+        ("drops=1,x", r"drops must be a list of whole numbers, not \[1, 'x'\]"),
+        ("drops=3,0", "drops is 0; it must be at least 1"),
+        ("metric=f1", "metric is 'f1'; it must be one of accuracy, auc"),
         ("preset=other", "no preset other; known are row"),
     ],
 )
@@ -78,10 +81,12 @@ def test_describe_names_every_key_and_its_default_parses(detector):
 
 
 def test_restore_refuses_what_a_field_does_not_take():
-    with pytest.raises(ConfigError, match="a list"):
+    with pytest.raises(ConfigError, match="checkpoint: methods must be a list of names, not 3"):
         restore(Settings, {"methods": 3})
     with pytest.raises(ConfigError, match="a whole number"):
         restore(Settings, {"batch": None})
+    with pytest.raises(ConfigError, match=r"batch must be a whole number, not 2\.5"):
+        restore(Settings, {"batch": 2.5})
 
 
 def test_find():

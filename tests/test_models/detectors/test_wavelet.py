@@ -73,7 +73,7 @@ def test_score_from_pixels(make_batch):
 
 
 @pytest.mark.parametrize(
-    "pairs", [["size=100"], ["branches=1", "score=pixels"], ["branches=1", "twin=on"], ["backbone=hrnet_w64"]]
+    "pairs", [["size=100"], ["branches=1", "score=pixels"], ["branches=1", "copy_branch1=on"], ["backbone=hrnet_w64"]]
 )
 def test_contradictions_are_refused(pairs):
     with pytest.raises(ConfigError):
@@ -89,9 +89,9 @@ def test_paper_values():
     )
 
 
-@pytest.mark.parametrize("twin", ["on", "off"])
-def test_the_second_branch_begins_as_a_copy_of_the_first(twin):
-    settings = DETECTOR.parse([f"twin={twin}"])
+@pytest.mark.parametrize("copy", ["on", "off"])
+def test_the_second_branch_begins_as_a_copy_of_the_first(copy):
+    settings = DETECTOR.parse([f"copy_branch1={copy}"])
     (phase,) = DETECTOR.plan(settings).phases
     network = DETECTOR.build(settings, False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -99,10 +99,17 @@ def test_the_second_branch_begins_as_a_copy_of_the_first(twin):
     after, copied = network.state_dict(), 0
     for name, value in after.items():
         of_first = name.replace("classifier.", "segmenter.", 1)
-        alike = twin == "on" and name.startswith("classifier.") and of_first in before
+        alike = copy == "on" and name.startswith("classifier.") and of_first in before
         assert torch.equal(value, before[of_first if alike else name])
         copied += alike and not torch.equal(value, before[name])
-    assert (copied > 300) == (twin == "on")
+    assert (copied > 300) == (copy == "on")
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_checkpoint_from_before_a_setting_was_renamed(copied):
+    written = DETECTOR.settings().to_dict() | {"copy_branch1": copied}
+    written["twin"] = written.pop("copy_branch1")
+    assert DETECTOR.restore(written).copy_branch1 is copied
 
 
 def test_optimisers():

@@ -19,8 +19,8 @@ from toy import TOY, Toy
 from models import detectors
 from models.runtime import batch_memory, checkpoint
 from models.training.loop import train
+from models.training.record import load_best
 from models.training.setup import BEST, CURVES, LAST, METRICS_FILE, RUN_FILE, Job
-from models.training.state import load_best
 from pipeline import store
 from pipeline.errors import CheckpointError, ConfigError, StoreError, TrainingError
 from pipeline.progress import Silent
@@ -107,7 +107,7 @@ def test_a_fake_is_augmented_as_the_real_beside_it(tmp_path, monkeypatch, pairs)
     ("name", "pairs"),
     [
         ("grnet", ("size=32",)),
-        ("wavelet", ("size=64", "lr=0.1", "twin=on")),
+        ("wavelet", ("size=64", "lr=0.1", "copy_branch1=on")),
         ("bigarts", ("size=64", "validate_every=2", "blends=live")),
     ],
 )
@@ -228,7 +228,14 @@ def test_no_memory_for_a_single_row(location, tmp_path, monkeypatch):
 
 
 def test_two_processes_give_one_process_s_losses(location, tmp_path):
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=29611"]
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node=2",
+        "--standalone",
+        "--local-addr=127.0.0.1",
+    ]
     done = subprocess.run(
         [*command, str(SUPPORT / "train_toy.py"), location, str(tmp_path / "two")],
         env=os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)},
@@ -253,6 +260,15 @@ def test_a_loss_that_is_no_number(location, tmp_path):
         train(job(location, tmp_path / "other", "broken=1"))
     assert not (tmp_path / "other" / LAST).exists()
     assert before == {name: (tmp_path / name).read_bytes() for name in (BEST, LAST)}
+
+
+def test_scores_that_are_no_numbers(location, tmp_path, monkeypatch):
+    train(job(location, tmp_path, steps=3))
+    before = (tmp_path / LAST).read_bytes()
+    monkeypatch.setattr(Toy, "score", lambda network, outputs: outputs.logits[:, 0] * torch.nan)
+    with pytest.raises(TrainingError, match=r"After step \d+ .* validation .* NaN.*lr"):
+        train(job(location, tmp_path, resume=True))
+    assert (tmp_path / LAST).read_bytes() == before
 
 
 def test_ctrl_c_saves_and_goes_on_exactly(location, tmp_path, monkeypatch):

@@ -8,7 +8,8 @@ from PIL import Image
 
 from pipeline import store
 from pipeline.config import Cropping, Labelling
-from pipeline.inspect.report import HEAD, MARGIN, TILE, draw
+from pipeline.contact_sheet import HEAD
+from pipeline.inspect.report import MARGIN, TILE, draw
 from pipeline.labels import LABELS, NO_LABEL, LabelKind
 from pipeline.stages.labelling import LabelTask, label_rows, rows_of
 from pipeline.store import stored_names

@@ -14,7 +14,7 @@ from models.data.loader import Loaded, Loading, ahead, in_order
 from models.data.row_table import Ints, Table
 from models.detectors.base import Network
 from models.detectors.spec import Plan
-from models.evaluation import metrics
+from models.evaluation import metrics, tasks
 from models.runtime.devices import gather, out_of_memory
 from pipeline.errors import TrainingError
 from pipeline.progress import Advance
@@ -115,17 +115,27 @@ def mean_terms(network: Network, outputs: object, batch: Mapping[str, Tensor]) -
     return {name: (float(term) * float(rows[name]), float(rows[name])) for name, term in terms.items()}
 
 
+def answers(found: Predictions, table: Table) -> tasks.Answers:
+    """Put what is true of the rows beside what was said of them."""
+    some = table.take(found.rows)
+    return tasks.Answers(some.label, found.score, some.target, found.probabilities, some.video)
+
+
 def figures(found: Predictions, table: Table) -> metrics.Figures:
-    """Return what validation may choose the best by: loss, accuracy, auc, video_auc."""
-    label, score = table.label[found.rows], found.score
-    frame = metrics.scores(label, score)
-    videos = metrics.by_video(label, score, table.video[found.rows])
+    """Return what validation may choose the best by: loss, accuracy, auc, video_auc, recall_mean.
+
+    Accuracy is that of the network's task: of the classes where it tells several apart.
+    """
+    frames = answers(found, table)
+    videos = metrics.by_video(frames.label, frames.score, frames.video)
+    frame = tasks.task_of(frames.classes).figures(frames, ())
     sums = found.loss
     return {
         "loss": float((sums[:, 0] / np.maximum(sums[:, 1], 1)).sum()) if len(sums) else None,
         "accuracy": frame["accuracy"],
         "auc": frame["auc"],
         "video_auc": metrics.scores(videos.label, videos.score)["auc"],
+        "recall_mean": metrics.classes(frames.target, frames.probabilities, ())["recall_mean"],
     }
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from models.data import corruptions
@@ -20,8 +21,8 @@ from models.evaluation.inference import Predictions
 from models.evaluation.robustness import CLEAN, Condition, conditions
 from models.runtime import checkpoint, devices
 from models.runtime.checkpoint import Checkpoint
-from pipeline.errors import CheckpointError
-from pipeline.progress import Progress, Silent
+from pipeline.errors import CheckpointError, ScoreError
+from pipeline.progress import Advance, Progress, Silent
 
 REAL, FAKE = "real", "fake"
 EVERY = "all"
@@ -119,10 +120,19 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
             loading, process=each.steps + process, image=each.image, maps=maps if each.labelled else ()
         )
         with show.stage(each.name, len(each.table)) as advance:
-            found = inference.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
+            found = _predict(request, network, plan, how, each, fabric, advance)
         judged.append(Judged(each, _without_foreign_truth(found, each.table, readers, plan)))
     result = _result(request, saved, readers, judged, plan, taught)
     return Evaluation(result, judged, readers, network, plan, loading)
+
+
+def _predict(
+    request: Request, network: Network, plan: Plan, how: Loading, each: Condition, fabric: Fabric, advance: Advance
+) -> Predictions:
+    try:
+        return inference.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
+    except ScoreError as error:
+        raise CheckpointError(f"{request.checkpoint} cannot be judged ({each.name}). {error}") from error
 
 
 def _taught(saved: Checkpoint, plan: Plan) -> tuple[str, ...]:

@@ -226,6 +226,26 @@ def test_figures_of_several_classes_are_sklearns_of_the_saved_scores(tmp_path):
         evaluate(request(location, tmp_path / "d.ckpt"))
 
 
+def test_scores_that_are_no_numbers_are_refused_with_their_rows(location, run, monkeypatch):
+    """Finite weights whose product is none: half of the rows, those of c40, have no number."""
+    saved = checkpoint.load(run)
+    broken = TOY.build(saved.settings, False)
+    broken.load_state_dict(saved.network)
+    forward = broken.forward
+
+    def half(batch):
+        found = forward(batch)
+        found.logits[batch["image"].shape[0] // 2 :] *= torch.nan
+        return found
+
+    broken.forward = half
+    monkeypatch.setattr(Checkpoint, "build", lambda self: broken)
+    with pytest.raises(
+        CheckpointError, match=r"best\.ckpt cannot be judged \(clean\).*for 18 of 36 rows.*\(video test"
+    ):
+        evaluate(request(location, run))
+
+
 def test_nothing_to_judge(location, run, tmp_path):
     one = make_store(tmp_path / "train.zarr", size=32, splits=("train",), blends=False)
     with pytest.raises(StoreError, match="no row of split test"):

@@ -95,7 +95,7 @@ def train(
     for job in jobs:
         state = run(job, _progress())
         said = f"complete after {state.step} steps" if state.done else f"stopped after {state.step} steps"
-        value = "" if state.best is None else f", best {job.settings.metric} {state.best:.4f}"
+        value = "" if state.best is None else f", best {job.detector.plan(job.settings).metric} {state.best:.4f}"
         if _first_process():
             out.print(f"{job.detector.name}: {said}{value}; {job.out / BEST}", markup=False)
 

@@ -61,6 +61,10 @@ class TrainingError(ForgeryPrepError, RuntimeError):
     """Training cannot go on: the loss is no number any more, or not even one row fits into memory."""
 
 
+class ScoreError(TrainingError):
+    """A network gives something else than a number for a face: its weights or statistics have left every range."""
+
+
 def first_line(error: BaseException) -> str:
     """Return the part of any error's text that is meant for people: its first line, without the full stop.
 

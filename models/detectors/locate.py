@@ -15,7 +15,7 @@ from timm.models.xception import Block
 from torch import Tensor, nn
 
 from models.detectors.base import Batch, Detector, Network, Outputs
-from models.detectors.settings import Preset, Settings
+from models.detectors.settings import METRICS, Preset, Settings
 from models.detectors.spec import Augmentation, Epoch, Phase, Plan, Step, augmentations
 from models.nn.backbones import HALF, Normalise, xception
 from models.nn.losses import class_loss, pixel_bce, pixel_l1, shrink
@@ -35,6 +35,7 @@ class LocateSettings(Settings):
     epochs: int = setting(10, low=1)  # of each step; code
     lr: float = setting(2e-4, low=0.0)
     lr_second: float = setting(2e-5, low=0.0)  # of the second step: the code's default; the paper has one rate, 2e-4
+    metric: str = setting("task", choices=("task", *METRICS))  # task: auc (code), of several classes accuracy (ours)
     validate_every: int = setting(3000, low=1)  # steps; code
     classes: int = setting(2, low=2)  # 5: the four methods of FaceForensics++ told apart
     seg: bool = setting(True)
@@ -55,6 +56,12 @@ class LocateSettings(Settings):
             raise ConfigError("gammas must be three weights that add up to 1, for f1, f2 and f3, the last not 0.")
         if (self.seg or self.noise) and "f3" not in self.taps:
             raise ConfigError("taps must hold f3: the classifier reads its features.")
+
+    @property
+    def selection(self) -> str:
+        """What the best checkpoint is chosen by."""
+        by_task = "auc" if self.classes == 2 else "accuracy"  # AUC is that of real against fake: blind to the classes
+        return by_task if self.metric == "task" else self.metric
 
     @property
     def staged(self) -> bool:
@@ -84,7 +91,7 @@ def plan(settings: LocateSettings) -> Plan:
         phases=tuple(
             Phase(name, settings.epochs, (step,), every_steps=settings.validate_every) for name, step in steps.items()
         ),
-        metric=settings.metric,
+        metric=settings.selection,
         cam="f3",
         augmentations=augmentations(settings.augment, Augmentation("flip", 0.5)),
         compression=settings.compression,

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from pipeline.config import check, overlay, setting
 from pipeline.errors import ConfigError
 
-METRICS = ("accuracy", "auc", "video_auc", "loss")  # to choose the best checkpoint: the highest, of `loss` the lowest
+METRICS = ("accuracy", "auc", "video_auc", "recall_mean", "loss")  # to choose the best by; of `loss` the lowest
 AUGMENT = ("paper", "strong", "heavy", "off")
 SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
 

@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from models.data import corruptions
 from models.data.loader import Loading
-from models.data.row_table import Choice, Table, choose
+from models.data.row_table import NO_CLASS, Choice, Table, choose
 from models.data.store_reader import Reader, open_store
 from models.detectors.base import Network
 from models.detectors.spec import Plan
-from models.evaluation import inference, metrics
+from models.evaluation import inference, metrics, tasks
 from models.evaluation.inference import Predictions
 from models.evaluation.robustness import CLEAN, Condition, conditions
 from models.runtime import checkpoint, devices
 from models.runtime.checkpoint import Checkpoint
-from pipeline.progress import Progress, Silent
+from pipeline.errors import CheckpointError, ScoreError
+from pipeline.progress import Advance, Progress, Silent
 
-REAL = "real"
+REAL, FAKE = "real", "fake"
 EVERY = "all"
 Bools = NDArray[np.bool_]
 
@@ -106,7 +108,7 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
     plan = saved.detector.plan(saved.settings)
     readers = tuple(open_store(location) for location in request.stores)
     split = "" if request.split == EVERY else request.split
-    taught = tuple(saved.about.get("methods", ()))
+    taught = _taught(saved, plan)
     table = choose(readers, Choice(split, request.compression, taught=taught, frames=request.frames))
     network = devices.settle(fabric, saved.build()).eval()
     process = tuple(corruptions.parse(text) for text in plan.process)
@@ -118,10 +120,27 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
             loading, process=each.steps + process, image=each.image, maps=maps if each.labelled else ()
         )
         with show.stage(each.name, len(each.table)) as advance:
-            found = inference.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
+            found = _predict(request, network, plan, how, each, fabric, advance)
         judged.append(Judged(each, _without_foreign_truth(found, each.table, readers, plan)))
     result = _result(request, saved, readers, judged, plan, taught)
     return Evaluation(result, judged, readers, network, plan, loading)
+
+
+def _predict(
+    request: Request, network: Network, plan: Plan, how: Loading, each: Condition, fabric: Fabric, advance: Advance
+) -> Predictions:
+    try:
+        return inference.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
+    except ScoreError as error:
+        raise CheckpointError(f"{request.checkpoint} cannot be judged ({each.name}). {error}") from error
+
+
+def _taught(saved: Checkpoint, plan: Plan) -> tuple[str, ...]:
+    """Return the methods that are classes of their own, in the network's order; raises CheckpointError."""
+    methods = tuple(saved.about.get("methods", ()))
+    if len(methods) != (plan.classes - 1 if plan.classes > 2 else 0):
+        raise CheckpointError(f"The checkpoint tells {plan.classes} classes apart, but names {len(methods)} methods.")
+    return methods
 
 
 def _without_foreign_truth(found: Predictions, table: Table, readers: Sequence[Reader], plan: Plan) -> Predictions:
@@ -135,7 +154,7 @@ def _result(
     request: Request, saved: Checkpoint, readers: Sequence[Reader], judged: Sequence[Judged], plan: Plan,
     taught: tuple[str, ...],
 ) -> dict[str, Any]:  # fmt: skip
-    names = (REAL, *taught)
+    names = (REAL, *taught) if taught else ()
     described = []
     for each in judged:
         rounds = request.rounds if each.condition.name == CLEAN else 0
@@ -157,6 +176,7 @@ def _result(
         "trained_on": saved.about.get("stores", {}),
         "stores": {reader.location: {"dataset": reader.dataset, "digest": reader.digest} for reader in readers},
         "split": request.split,
+        "classes": list(names) or [REAL, FAKE],
         "truth_of_maps": plan.truth,
         "overall": first[0],
         "groups": first[1:],
@@ -183,31 +203,26 @@ def _groups(table: Table, readers: Sequence[Reader]) -> Iterator[tuple[dict[str,
 
 
 def _judge(each: Judged, rows: Bools, rounds: int, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return the figures of some rows."""
-    table, found = each.condition.table, each.found
-    label, score, video = table.label[rows], found.score[rows], table.video[rows]
-    by_video = metrics.by_video(label, score, video)
-    frame: dict[str, Any] = dict(metrics.scores(label, score))
-    if len(names) > 2:
-        frame |= metrics.class_recalls(table.target[rows], found.probabilities[rows], names)
-    forged = (table.method[rows] != REAL).astype(np.int64)
-    if (forged != label).any():  # fakes relabelled real for want of changed pixels: the figures without that rule
-        plain = metrics.scores(forged, score)
+    """Return the figures of some rows; `names` are those of several classes, real first, else empty."""
+    every = inference.answers(each.found, each.condition.table)
+    frames = tasks.Answers(**{about.name: getattr(every, about.name)[rows] for about in dataclasses.fields(every)})
+    videos = tasks.by_video(frames)
+    task, counts = tasks.task_of(frames.classes), each.found.counts[rows]
+    frame: dict[str, Any] = dict(task.figures(frames, names))
+    method = each.condition.table.method[rows]
+    forged = (method != REAL).astype(np.int64)
+    if (forged != frames.label).any():  # fakes relabelled real for want of changed pixels: the figures without that
+        place = {name: number for number, name in enumerate(names)}
+        target = np.array([place.get(name, NO_CLASS) for name in method.tolist()]) if names else forged
+        plain = task.figures(dataclasses.replace(frames, label=forged, target=target), names)
         frame |= {"auc_by_method": plain["auc"], "accuracy_by_method": plain["accuracy"]}
-    level: dict[str, Any] = dict(metrics.scores(by_video.label, by_video.score))
+    video: dict[str, Any] = dict(task.figures(videos, names))
     if rounds:
-        frame |= _intervals(label, score, video, rounds)
-        level |= _intervals(by_video.label, by_video.score, by_video.video, rounds)
-    known = found.counts[rows].sum(1) > 0
-    drawn = metrics.maps(found.counts[rows][known], label[known]) if known.any() else {}
-    return {"frames": int(rows.sum()), "videos": len(by_video.video), "frame": frame, "video": level, "maps": drawn}
-
-
-def _intervals(label: Any, score: Any, group: Any, rounds: int) -> dict[str, Any]:
-    return {
-        f"{name}_interval": metrics.interval(label, score, group, figure, rounds)
-        for name, figure in metrics.INTERVALS.items()
-    }
+        frame |= tasks.intervals(frames, rounds)
+        video |= tasks.intervals(videos, rounds)
+    known = counts.sum(1) > 0
+    drawn = metrics.maps(counts[known], frames.label[known]) if known.any() else {}
+    return {"frames": int(rows.sum()), "videos": len(videos.video), "frame": frame, "video": video, "maps": drawn}
 
 
 def _coverage(readers: Sequence[Reader], request: Request, about: dict[str, str]) -> dict[str, int]:

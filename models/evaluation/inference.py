@@ -12,11 +12,12 @@ from torch import Tensor
 from models.data.collate import to_device
 from models.data.loader import Loaded, Loading, ahead, in_order
 from models.data.row_table import Ints, Table
+from models.data.store_reader import Reader
 from models.detectors.base import Network
 from models.detectors.spec import Plan
-from models.evaluation import metrics
+from models.evaluation import metrics, tasks
 from models.runtime.devices import gather, out_of_memory
-from pipeline.errors import TrainingError
+from pipeline.errors import ScoreError, TrainingError
 from pipeline.progress import Advance
 
 BATCH = 32
@@ -63,6 +64,8 @@ def predict(
     ------
     TrainingError
         Not even one row fits into memory.
+    ScoreError
+        A score, a probability or the loss is no number: says of how many rows, and which is the first.
     DamageError
         A row cannot be read.
     """
@@ -74,7 +77,28 @@ def predict(
         for loaded in ahead(jobs, lambda rows: loading.load(table, rows)):
             parts += _judge(network, plan, loaded, fabric, loss)
             advance(len(loaded), "")
-    return _join([part for some in gather(fabric, parts) for part in some], plan)
+    found = _join([part for some in gather(fabric, parts) for part in some], plan)
+    _refuse_what_is_no_number(found, table, loading.readers)
+    return found
+
+
+def _refuse_what_is_no_number(found: Predictions, table: Table, readers: Sequence[Reader]) -> None:
+    broken = np.flatnonzero(~(np.isfinite(found.score) & np.isfinite(found.probabilities).all(1)))
+    if len(broken):
+        first = int(found.rows[broken[0]])
+        reader, row = readers[table.store[first]], int(table.row[first])
+        video = reader.columns["video_id"][reader.columns["video"][row]]
+        raise ScoreError(
+            f"The network's score is no number for {len(broken)} of {len(found.rows)} rows, first row {row} of "
+            f"{reader.location} (video {video}, frame {reader.columns['frame'][row]}): its weights or its batch "
+            "norm's statistics have left every range. Go on from an earlier checkpoint, with a lower learning rate or "
+            "--precision 32."
+        )
+    if not np.isfinite(found.loss).all():
+        raise ScoreError(
+            f"The loss over {len(found.rows)} rows is no number, though every score is. Go on from an earlier "
+            "checkpoint, with a lower learning rate or --precision 32."
+        )
 
 
 def _judge(network: Network, plan: Plan, loaded: Loaded, fabric: Fabric, loss: bool) -> list[Predictions]:
@@ -115,17 +139,27 @@ def mean_terms(network: Network, outputs: object, batch: Mapping[str, Tensor]) -
     return {name: (float(term) * float(rows[name]), float(rows[name])) for name, term in terms.items()}
 
 
+def answers(found: Predictions, table: Table) -> tasks.Answers:
+    """Put what is true of the rows beside what was said of them."""
+    some = table.take(found.rows)
+    return tasks.Answers(some.label, found.score, some.target, found.probabilities, some.video)
+
+
 def figures(found: Predictions, table: Table) -> metrics.Figures:
-    """Return what validation may choose the best by: loss, accuracy, auc, video_auc."""
-    label, score = table.label[found.rows], found.score
-    frame = metrics.scores(label, score)
-    videos = metrics.by_video(label, score, table.video[found.rows])
+    """Return what validation may choose the best by: loss, accuracy, auc, video_auc, recall_mean.
+
+    Accuracy is that of the network's task: of the classes where it tells several apart.
+    """
+    frames = answers(found, table)
+    videos = metrics.by_video(frames.label, frames.score, frames.video)
+    frame = tasks.task_of(frames.classes).figures(frames, ())
     sums = found.loss
     return {
         "loss": float((sums[:, 0] / np.maximum(sums[:, 1], 1)).sum()) if len(sums) else None,
         "accuracy": frame["accuracy"],
         "auc": frame["auc"],
         "video_auc": metrics.scores(videos.label, videos.score)["auc"],
+        "recall_mean": metrics.classes(frames.target, frames.probabilities, ())["recall_mean"],
     }
 
 

@@ -1,7 +1,7 @@
 """Figures of merit of scores and maps, with intervals. Pure NumPy in and plain values out; None where undefined."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -76,8 +76,8 @@ def equal_error_rate(false: Floats, true: Floats) -> float:
     return float(false[after - 1] + share * (false[after] - false[after - 1]))
 
 
-def class_recalls(target: Ints, probabilities: Floats, names: tuple[str, ...]) -> Figures:
-    """Return the recall of every class and their mean, for detectors of more than two classes.
+def classes(target: Ints, probabilities: Floats, names: tuple[str, ...]) -> Figures:
+    """Judge the classes that a network of several tells apart; the one of highest probability is its answer.
 
     Parameters
     ----------
@@ -85,11 +85,19 @@ def class_recalls(target: Ints, probabilities: Floats, names: tuple[str, ...]) -
         Class; rows below 0 (a method never taught) are left out.
     probabilities : ndarray of shape (n, K)
     names : tuple of str
-        Of the classes.
+        Of the classes; empty: their numbers.
+
+    Returns
+    -------
+    dict
+        `accuracy`, the share of rows given their own class; `recall_NAME` of every class, None for one without rows;
+        `recall_mean` of those with rows; `untaught`, the number of rows left out.
     """
     known = target >= 0
+    names = names or tuple(map(str, range(probabilities.shape[1])))
+    left_out: Figures = {"untaught": float((~known).sum())}
     if not known.any():
-        return dict.fromkeys([*(f"recall_{name}" for name in names), "recall_mean"])
+        return dict.fromkeys(["accuracy", *(f"recall_{name}" for name in names), "recall_mean"]) | left_out
     called = torch.from_numpy(probabilities[known].argmax(1))
     truth = torch.from_numpy(target[known])
     recalls = multiclass_recall(called, truth, num_classes=probabilities.shape[1], average=None).tolist()
@@ -98,7 +106,8 @@ def class_recalls(target: Ints, probabilities: Floats, names: tuple[str, ...]) -
         for number, name in enumerate(names)
     }
     present = [value for value in found.values() if value is not None]
-    return found | {"recall_mean": sum(present) / len(present)}
+    accuracy = float((called == truth).double().mean())
+    return {"accuracy": accuracy} | found | {"recall_mean": sum(present) / len(present)} | left_out
 
 
 @dataclass(frozen=True)
@@ -176,12 +185,6 @@ def weighted_auc(label: Ints, score: Floats, weight: Floats) -> float | None:
 def weighted_accuracy(label: Ints, score: Floats, weight: Floats) -> float | None:
     """Return the weighted share of rows called rightly."""
     return float((weight * ((score > THRESHOLD) == label)).sum() / weight.sum())
-
-
-INTERVALS: Mapping[str, Callable[[Ints, Floats, Floats], float | None]] = {
-    "auc": weighted_auc,
-    "accuracy": weighted_accuracy,
-}
 
 
 def pixel_counts(predicted: torch.Tensor, truth: torch.Tensor) -> Ints:

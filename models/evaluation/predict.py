@@ -35,8 +35,9 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Judge:
-    """A detector ready for new files: its network, and how its training data was made."""
+    """A detector ready for new files: its checkpoint, its network, and how its training data was made."""
 
+    path: Path
     network: Network
     plan: Plan
     recipe: Recipe
@@ -90,7 +91,7 @@ def load(path: Path, device: str = "auto", precision: str = "32") -> Judge:
     plan = saved.detector.plan(saved.settings)
     network = devices.settle(fabric, saved.build()).eval()
     recipe = over(Recipe(), saved.about["recipe"], str(path))
-    return Judge(network, plan, recipe, fabric, tuple(corruptions.parse(text) for text in plan.process))
+    return Judge(path, network, plan, recipe, fabric, tuple(corruptions.parse(text) for text in plan.process))
 
 
 def predict(
@@ -113,6 +114,11 @@ def predict(
     -------
     list of Verdict
         In the files' order. A file that does not decode or shows no face has no score, and says why.
+
+    Raises
+    ------
+    CheckpointError
+        The detector's score of a face is no number.
     """
     verdicts = []
     with (progress or Silent()).stage("files", len(paths)) as advance:
@@ -137,6 +143,12 @@ def _judge_file(judge: Judge, path: Path, wanted: int, picture: Path | None) -> 
     cut = _crops(path, kept, judge.recipe.cropping)
     for track, (boxes, images) in zip(kept, cut, strict=True):
         scores, maps = _scores(judge, images)
+        if not np.isfinite(scores).all():
+            frame, count = track.frames[np.flatnonzero(~np.isfinite(scores))[0]], int((~np.isfinite(scores)).sum())
+            raise CheckpointError(
+                f"{judge.path} gives no number as the score of {count} of {len(scores)} crops of {path}, the first in "
+                f"frame {frame}: its weights have left every range. Take an earlier checkpoint."
+            )
         faces.append(Face(track.frames.tolist(), boxes.tolist(), scores.tolist(), float(scores.mean())))
         if picture and scores.max() > worst[0]:
             most = int(scores.argmax())

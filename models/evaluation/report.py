@@ -63,10 +63,19 @@ def screen(result: Mapping[str, Any]) -> str:
         ]
         lines.append(f"{name[-43:]:<44}" + "".join(cells))
     lines.append(
-        "AUC to TPR10: frames; TPR10: true positives at 10 % false ones; vAUC, vACC: videos; IoU: of fakes; rejected: "
-        "frames that preprocessing could not use."
+        f"{_several(result)}AUC to TPR10: frames; TPR10: true positives at 10 % false ones; vAUC, vACC: videos; "
+        "IoU: of fakes; rejected: frames that preprocessing could not use."
     )
     return "\n".join(lines)
+
+
+def _several(result: Mapping[str, Any]) -> str:
+    """Say what the accuracy of several classes is; empty for real against fake."""
+    if len(result["classes"]) <= 2:
+        return ""
+    return (
+        f"ACC, vACC: of {len(result['classes'])} classes, {', '.join(result['classes'])}; the rest of real and fake. "
+    )
 
 
 def _cell(value: float | None) -> str:
@@ -102,16 +111,25 @@ def _write_scores(path: Path, evaluation: Evaluation) -> None:
     """Write every row's score, in every condition."""
     with writing(str(path)), path.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        writer.writerow(["condition", "store", "row", "video", "frame", "method", "compression", "label", "score"])
+        names = evaluation.result["classes"]
+        several = [f"probability_{name}" for name in names] if len(names) > 2 else []
+        head = ["condition", "store", "split", "row", "video", "frame", "method", "compression", "label", "score"]
+        writer.writerow([*head, *(["class", *several] if several else [])])
         for each in evaluation.judged:
-            table = each.condition.table
-            for number, score in zip(each.found.rows.tolist(), each.found.score.tolist(), strict=True):
+            table, found = each.condition.table, each.found
+            for place, number in enumerate(found.rows.tolist()):
                 reader = evaluation.readers[table.store[number]]
                 row = int(table.row[number])
                 video = str(reader.columns["video_id"][reader.columns["video"][row]])
-                about = [each.condition.name, reader.location, row, video, int(reader.columns["frame"][row])]
-                kind = [table.method[number], table.compression[number], int(table.label[number])]
-                writer.writerow([*about, *kind, f"{score:.6f}"])
+                about = [each.condition.name, reader.location, table.split[number], row, video]
+                about += [int(reader.columns["frame"][row]), table.method[number], table.compression[number]]
+                told = [int(table.target[number]), *map(_exact, found.probabilities[place])] if several else []
+                writer.writerow([*about, int(table.label[number]), _exact(found.score[place]), *told])
+
+
+def _exact(value: float) -> str:
+    """Write a 32-bit number so that reading it gives the same number: figures from the file equal those printed."""
+    return f"{value:.9g}"
 
 
 def _draw_roc(path: Path, judged: Judged) -> bool:

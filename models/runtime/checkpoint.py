@@ -122,4 +122,20 @@ def _checked(path: Path, values: Any) -> Checkpoint:
         raise CheckpointError(f"{path} is damaged: its description cannot be read.") from error
     if not isinstance(about, dict) or {"detector", "settings"} - set(about):
         raise CheckpointError(f"{path} is damaged: its description names no detector.")
+    _check_weights(path, values["network"])
+    if not isinstance(values["training"], dict):
+        raise CheckpointError(f"{path} is damaged: what a resume needs is no table.")
     return Checkpoint(about, values["network"], values["training"])
+
+
+def _check_weights(path: Path, network: Any) -> None:
+    """Refuse what is no table of tensors, and weights that are no numbers: every score would be none either."""
+    named = isinstance(network, dict) and all(isinstance(name, str) for name in network)
+    if not (named and network and all(isinstance(value, Tensor) for value in network.values())):
+        raise CheckpointError(f"{path} is damaged: it holds no weights.")
+    broken = [name for name, value in network.items() if not value.isfinite().all()]
+    if broken:
+        raise CheckpointError(
+            f"{path} holds weights that are no numbers, in {len(broken)} of {len(network)} tensors, first {broken[0]}; "
+            "take an earlier checkpoint, or train again with a lower learning rate."
+        )

@@ -125,3 +125,10 @@ def test_contradictions_are_refused(pair):
 def test_arrays_follow_the_switches():
     needs = {pair: DETECTOR.plan(DETECTOR.parse([pair])).maps for pair in ("seg=off", "noise=off", "truth=ssim")}
     assert needs == {"seg=off": ("noise",), "noise=off": ("mask",), "truth=ssim": ("ssim", "noise")}
+
+
+def test_several_classes_are_chosen_among_by_accuracy():
+    chosen = {text: DETECTOR.plan(DETECTOR.parse(text.split())).metric for text in ("classes=2", "classes=5")}
+    assert chosen == {"classes=2": "auc", "classes=5": "accuracy"}
+    assert DETECTOR.plan(DETECTOR.parse(["classes=5", "metric=recall_mean"])).metric == "recall_mean"
+    assert all(DETECTOR.plan(DETECTOR.parse([f"preset={name}"])).metric == "accuracy" for name in ("five-seg",))

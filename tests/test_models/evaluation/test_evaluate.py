@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 from tinystore import make_store
 from toy import TOY
 
@@ -22,7 +23,7 @@ from models.runtime.checkpoint import Checkpoint
 from models.training.loop import train
 from models.training.setup import BEST, Job
 from pipeline import store
-from pipeline.errors import ConfigError, StoreError
+from pipeline.errors import CheckpointError, ConfigError, StoreError
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +173,7 @@ def test_what_is_written(location, run, tmp_path):
     again = metrics.scores(
         np.array([int(row["label"]) for row in scores]), np.array([float(row["score"]) for row in scores])
     )
-    assert again["auc"] == pytest.approx(said["overall"]["frame"]["auc"], abs=1e-3)
+    assert again["auc"] == said["overall"]["frame"]["auc"]
     text = report.screen(found.result)
     assert "everything" in text
     assert "noise:40" in text
@@ -191,12 +192,58 @@ def test_grad_cam_of_every_detector(name):
     assert not any(parameter.grad is not None for parameter in network.parameters())
 
 
-def test_several_classes(location, tmp_path):
-    settings = TOY.parse(["classes=3"])
-    about = {"detector": "toy", "settings": settings.to_dict(), "methods": ["Swap", "Patch"]}
+def test_figures_of_several_classes_are_sklearns_of_the_saved_scores(tmp_path):
+    """Six classes, one of them untaught and one class far more frequent than the others."""
+    methods = ("A", "B", "C", "D", "E")
+    location = make_store(tmp_path / "s.zarr", size=32, methods=(*methods, "New"), blends=False)
+    settings = TOY.parse(["classes=6"])
+    about = {"detector": "toy", "settings": settings.to_dict(), "methods": list(methods)}
     checkpoint.save(tmp_path / "c.ckpt", Checkpoint(about, TOY.build(settings, False).state_dict()))
-    frame = evaluate(request(location, tmp_path / "c.ckpt")).result["overall"]["frame"]
-    assert {"recall_real", "recall_Swap", "recall_Patch", "recall_mean"} <= set(frame)
+    found = evaluate(request(location, tmp_path / "c.ckpt"))
+    report.write(found, tmp_path)
+    with (tmp_path / "scores.csv").open() as stream:
+        saved = list(csv.DictReader(stream))
+    label, target = (np.array([int(row[name]) for row in saved]) for name in ("label", "class"))
+    score = np.array([float(row["score"]) for row in saved])
+    probabilities = np.array([[float(row[f"probability_{name}"]) for name in ("real", *methods)] for row in saved])
+    called, taught = probabilities.argmax(1), target >= 0
+    overall = found.result["overall"]
+    assert 0 < taught.sum() < len(target)
+    assert overall["frame"]["accuracy"] == pytest.approx(accuracy_score(target[taught], called[taught]))
+    assert overall["frame"]["accuracy_real_fake"] == pytest.approx(accuracy_score(label, score > 0.5))
+    assert overall["frame"]["recall_mean"] == pytest.approx(balanced_accuracy_score(target[taught], called[taught]))
+    assert overall["frame"]["auc"] == roc_auc_score(label, score)
+    video = np.array([f"{row['video']} {row['compression']}" for row in saved])
+    means = np.array([probabilities[video == name].mean(0) for name in np.unique(video)])
+    classes = np.array([target[video == name][0] for name in np.unique(video)])
+    right = accuracy_score(classes[classes >= 0], means.argmax(1)[classes >= 0])
+    assert overall["video"]["accuracy"] == pytest.approx(right)
+    assert found.result["classes"] == ["real", *methods]
+    assert "of 6 classes, real, A" in report.screen(found.result)
+    about["methods"] = []
+    checkpoint.save(tmp_path / "d.ckpt", Checkpoint(about, TOY.build(settings, False).state_dict()))
+    with pytest.raises(CheckpointError, match="6 classes apart, but names 0 methods"):
+        evaluate(request(location, tmp_path / "d.ckpt"))
+
+
+def test_scores_that_are_no_numbers_are_refused_with_their_rows(location, run, monkeypatch):
+    """Finite weights whose product is none: half of the rows, those of c40, have no number."""
+    saved = checkpoint.load(run)
+    broken = TOY.build(saved.settings, False)
+    broken.load_state_dict(saved.network)
+    forward = broken.forward
+
+    def half(batch):
+        found = forward(batch)
+        found.logits[batch["image"].shape[0] // 2 :] *= torch.nan
+        return found
+
+    broken.forward = half
+    monkeypatch.setattr(Checkpoint, "build", lambda self: broken)
+    with pytest.raises(
+        CheckpointError, match=r"best\.ckpt cannot be judged \(clean\).*for 18 of 36 rows.*\(video test"
+    ):
+        evaluate(request(location, run))
 
 
 def test_nothing_to_judge(location, run, tmp_path):

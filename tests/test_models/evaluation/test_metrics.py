@@ -5,7 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
 from models.evaluation import metrics
 
@@ -94,11 +94,18 @@ def test_videos_are_means_of_their_frames():
     assert found.score.tolist() == pytest.approx([0.6, 0.3])
 
 
-def test_recall_of_classes():
+def test_figures_of_classes_are_sklearns():
     target = np.array([0, 1, 1, 2, -1])
     probabilities = np.eye(4)[[0, 1, 2, 2, 3]]
-    found = metrics.class_recalls(target, probabilities, ("real", "A", "B", "C"))
-    assert found == {"recall_real": 1.0, "recall_A": 0.5, "recall_B": 1.0, "recall_C": None, "recall_mean": 2.5 / 3}
+    found = metrics.classes(target, probabilities, ("real", "A", "B", "C"))
+    recalls = {"recall_real": 1.0, "recall_A": 0.5, "recall_B": 1.0, "recall_C": None}
+    assert found == {"accuracy": 0.75, **recalls, "recall_mean": 2.5 / 3, "untaught": 1}
+    target, probabilities = RNG.integers(0, 6, 300), RNG.dirichlet(np.ones(6), 300)
+    found = metrics.classes(target, probabilities, ())
+    assert found["accuracy"] == accuracy_score(target, probabilities.argmax(1))
+    assert found["recall_mean"] == pytest.approx(balanced_accuracy_score(target, probabilities.argmax(1)))
+    nobody = metrics.classes(np.array([-1]), np.eye(3)[[0]], ())
+    assert nobody == {**dict.fromkeys(("accuracy", "recall_0", "recall_1", "recall_2", "recall_mean")), "untaught": 1}
 
 
 def test_maps():

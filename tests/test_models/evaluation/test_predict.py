@@ -106,3 +106,11 @@ def test_a_checkpoint_that_does_not_say_how_faces_are_cropped(tmp_path, monkeypa
     checkpoint.save(tmp_path / "c.ckpt", Checkpoint(about, TOY.build(settings, False).state_dict()))
     with pytest.raises(CheckpointError, match="how faces were cropped"):
         predict.load(tmp_path / "c.ckpt", "cpu")
+
+
+def test_a_score_that_is_no_number_is_never_printed(judge, clip, monkeypatch):
+    monkeypatch.setattr(predict, "follow", found(4))
+    with torch.no_grad():
+        judge.network.classify.bias.fill_(torch.nan)
+    with pytest.raises(CheckpointError, match=r"c\.ckpt gives no number as the score of 4 of 4 crops of .*frame 0"):
+        predict.predict(judge, [clip], 4)

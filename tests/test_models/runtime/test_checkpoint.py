@@ -83,6 +83,28 @@ def test_other_files_are_refused(tmp_path):
             checkpoint.load(tmp_path / name)
 
 
+@pytest.mark.parametrize(
+    ("weights", "text"),
+    [
+        (None, "holds no weights"),
+        ({}, "holds no weights"),
+        ([torch.zeros(1)], "holds no weights"),
+        ({"a": 1.0}, "holds no weights"),
+        ({"a": torch.zeros(3), "b": torch.tensor([0.0, torch.nan])}, "no numbers, in 1 of 2 tensors, first b"),
+        ({"a": torch.tensor(torch.inf)}, "no numbers, in 1 of 1 tensors, first a"),
+    ],
+)
+def test_weights_that_are_none_or_no_numbers_are_refused(tmp_path, weights, text):
+    path = tmp_path / "bad.ckpt"
+    about = '{"detector": "grnet", "settings": {}}'
+    torch.save({"version": 1, "about": about, "network": weights, "training": {}}, path)
+    with pytest.raises(CheckpointError, match=rf"bad\.ckpt.*{text}"):
+        checkpoint.load(path)
+    torch.save({"version": 1, "about": about, "network": {"a": torch.zeros(1)}, "training": None}, path)
+    with pytest.raises(CheckpointError, match="what a resume needs"):
+        checkpoint.load(path)
+
+
 def test_weights_of_another_network_are_refused():
     other = Checkpoint({"detector": "grnet", "settings": {"size": 32, "streams": "rgb"}}, made().network)
     with pytest.raises(CheckpointError, match="do not fit"):

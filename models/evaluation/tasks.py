@@ -1,0 +1,119 @@
+"""What counts as right, by a network's task: real against fake, or several classes told apart."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.evaluation import metrics
+from models.evaluation.metrics import Figures, Floats, Ints
+
+Bools = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Frames or videos with what is true of them and what a network says; every array has one entry each.
+
+    Attributes
+    ----------
+    label : ndarray of int64
+        0 real, 1 fake.
+    score : ndarray of float64
+        Probability of fake.
+    target : ndarray of int64
+        Class; below 0 for a method that the network was not taught.
+    probabilities : ndarray of shape (n, K)
+        Of the classes, real first.
+    video : ndarray of int64
+    """
+
+    label: Ints
+    score: Floats
+    target: Ints
+    probabilities: Floats
+    video: Ints
+
+    @property
+    def classes(self) -> int:
+        """How many classes the network tells apart."""
+        return int(self.probabilities.shape[1])
+
+
+def by_video(frames: Answers) -> Answers:
+    """Mean scores and probabilities over each video; its class is that of most of its frames.
+
+    Frames of a fake that were labelled real for want of changed pixels do not make it real.
+    """
+    videos = metrics.by_video(frames.label, frames.score, frames.video)
+    place = np.searchsorted(videos.video, frames.video)
+    counts = np.bincount(place, minlength=len(videos.video))[:, None]
+    sums = np.zeros((len(videos.video), frames.classes))
+    np.add.at(sums, place, frames.probabilities)
+    known, target = np.unique(frames.target, return_inverse=True)
+    votes = np.zeros((len(videos.video), max(len(known), 1)), np.int64)
+    np.add.at(votes, (place, target.reshape(-1)), 1)
+    most = known[votes.argmax(1)] if len(known) else np.empty(0, np.int64)
+    return Answers(videos.label, videos.score, most, sums / np.maximum(counts, 1), videos.video)
+
+
+@dataclass(frozen=True)
+class Task:
+    """How answers of one kind of network are judged.
+
+    Attributes
+    ----------
+    figures : callable
+        From answers and the classes' names to figures of merit.
+    right : callable
+        From answers to which of them can be judged, and whether each is right: what `accuracy` is the mean of.
+    """
+
+    figures: Callable[[Answers, tuple[str, ...]], Figures]
+    right: Callable[[Answers], tuple[Bools, Bools]]
+
+
+def _binary(answers: Answers, names: tuple[str, ...]) -> Figures:
+    return metrics.scores(answers.label, answers.score)
+
+
+def _binary_right(answers: Answers) -> tuple[Bools, Bools]:
+    return np.ones(len(answers.label), dtype=bool), (answers.score > metrics.THRESHOLD) == (answers.label == 1)
+
+
+def _classes(answers: Answers, names: tuple[str, ...]) -> Figures:
+    """Add the classes' figures; `accuracy` is theirs, that of real against fake is `accuracy_real_fake`."""
+    binary = metrics.scores(answers.label, answers.score)
+    return (
+        binary
+        | {"accuracy_real_fake": binary["accuracy"]}
+        | metrics.classes(answers.target, answers.probabilities, names)
+    )
+
+
+def _classes_right(answers: Answers) -> tuple[Bools, Bools]:
+    return answers.target >= 0, answers.probabilities.argmax(1) == answers.target
+
+
+TASKS: Mapping[str, Task] = {
+    "binary": Task(_binary, _binary_right),
+    "classes": Task(_classes, _classes_right),
+}
+
+
+def task_of(classes: int) -> Task:
+    """Return the task of a network with so many classes."""
+    return TASKS["binary" if classes == 2 else "classes"]
+
+
+def intervals(answers: Answers, rounds: int) -> dict[str, tuple[float, float] | None]:
+    """Return bootstrap intervals over videos of AUC and accuracy, as `auc_interval` and `accuracy_interval`."""
+    known, right = task_of(answers.classes).right(answers)
+    ones, video = np.ones(int(known.sum()), np.int64), answers.video[known]
+    return {
+        "auc_interval": metrics.interval(answers.label, answers.score, answers.video, metrics.weighted_auc, rounds),
+        "accuracy_interval": metrics.interval(
+            ones, right[known].astype(np.float64), video, metrics.weighted_accuracy, rounds
+        ),
+    }

@@ -112,7 +112,7 @@ def classes(target: Ints, probabilities: Floats, names: tuple[str, ...]) -> Figu
 
 @dataclass(frozen=True)
 class Videos:
-    """Scores meaned over each video; every array has an entry a video."""
+    """Scores averaged over each video; every array has an entry a video."""
 
     label: Ints
     score: Floats

@@ -7,13 +7,12 @@ import statistics
 from collections.abc import Sequence
 
 from pipeline.config import Detection
+from pipeline.crop import masks
 from pipeline.crop.plan import Plan, Take
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Reject, Row
 from pipeline.crop.versions import Cropped
-from pipeline.errors import DecodeError
 from pipeline.manifest import Video
-from pipeline.video import frames
 
 
 def judge(cropped: Cropped, take: Take, plan: Plan, context: Context) -> Cropped:
@@ -45,7 +44,7 @@ def judge(cropped: Cropped, take: Take, plan: Plan, context: Context) -> Cropped
             rows += own
     if not rows:
         return Cropped((), (*cropped.rejects, *refused))
-    lacking = _lacking_mask(take.sources[0].video, sorted({row.frame for row in rows}), context)
+    lacking = masks.lacking(take.sources[0], sorted({row.frame for row in rows}), context)
     return Cropped(tuple(rows), (*cropped.rejects, *refused, *lacking))
 
 
@@ -59,16 +58,3 @@ def _mismatch(rows: Sequence[Row], fake: Video, settings: Detection) -> str:
         needed = f"at least {settings.min_alignment} is needed"
         return f"its background does not match {fake.target}'s: SSIM {score:.3f}, {needed}"
     return ""
-
-
-def _lacking_mask(fake: Video, kept: Sequence[int], context: Context) -> list[Reject]:
-    """Return from which kept frame on a fake has no mask; its rows stay, without that label."""
-    if not fake.mask:
-        return []
-    try:
-        count = frames.probe(context.root / fake.mask).frames
-        reason = f"its mask {fake.mask} has only {count} frame{'s' * (count != 1)}"
-    except DecodeError as error:
-        count, reason = 0, str(error)
-    lost = [frame for frame in kept if frame >= count][:1]
-    return [Reject(fake, frame, "mask", f"{reason.rstrip('.')}: no mask label from here on", rows=0) for frame in lost]

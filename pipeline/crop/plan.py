@@ -3,6 +3,7 @@
 The plan says which faces are cropped from which frames of which files, before the first crop is made.
 """
 
+import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Recipe
+from pipeline.crop import masks, reading
 from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
 from pipeline.faces import choice
 from pipeline.faces.tracks import Track, follow
 from pipeline.manifest import REAL, Video
 from pipeline.video import checksum, frames, sampling
+from pipeline.video.numbering import beside, numbering
 
 PROBED_PAIRS = 8  # frames compared to choose the manipulated face
 
@@ -97,9 +100,10 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
         reason = f"its real video {main[0].path} cannot be read"
         lost = [_unusable(video, "pair", reason, context.recipe) for versions in others for video in versions]
         return None, (*rejects, *lost)
-    count = min(source.frames for source in opened)
+    there = _common(opened, context)
     settings, seed = context.recipe.sampling, _seed(context.recipe, main[0].id)
-    faces = _find(opened[0], sampling.choose(count, _wanted(context.recipe, main[0]), settings, seed), context)
+    chosen = there[sampling.choose(len(there), _wanted(context.recipe, main[0]), settings, seed)]
+    faces = _find(opened[0], chosen, context)
     takes: list[Take] = []
     for versions in others:
         readable, unreadable = _open(versions, context, opened)
@@ -116,24 +120,45 @@ def _open(
     versions: Versions, context: Context, reals: Sequence[Source] | None = None
 ) -> tuple[tuple[Source, ...], tuple[Reject, ...]]:
     """Probe every compression of one video; return those that can be read, and what is wrong with the others."""
-    found = [_probe(video, context, reals) for video in versions]
-    return tuple(source for source, _ in found if source), tuple(reject for _, reject in found if reject)
+    opened: list[Source] = []
+    rejects: list[Reject] = []
+    for video in versions:
+        first = [*(reals or opened)][:1]
+        source, found = _probe(video, context, reals, first[0] if first else None)
+        opened += [source] if source else []
+        rejects += found
+    return tuple(opened), tuple(rejects)
 
 
-def _probe(video: Video, context: Context, reals: Sequence[Source] | None) -> tuple[Source | None, Reject | None]:
-    """Probe one file; a fake needs a readable real of its own compression."""
+def _probe(
+    video: Video, context: Context, reals: Sequence[Source] | None, reference: Source | None
+) -> tuple[Source | None, list[Reject]]:
+    """Probe one file, whose frames count as the reference's do; a fake needs a readable real of its compression."""
     if reals is not None and not any(real.video.compression == video.compression for real in reals):
         reason = f"there is no readable real video in {video.compression}"
-        return None, _unusable(video, "pair", reason, context.recipe)
+        return None, [_unusable(video, "pair", reason, context.recipe)]
     path = context.root / video.path
     try:
         probe = frames.probe(path)
-        source = Source(video, probe.frames, probe.width, probe.height, checksum.sha256(path))
+        numbered = numbering(path, probe.frames)
+        if reference:
+            numbered = beside(numbered, reading.numbered(reference, context), video.path)
+        size = (probe.width, probe.height)
+        source = Source(video, numbered.end, *size, checksum.sha256(path), numbered.first)
     except OSError as error:  # DecodeError is one
         check_there(path, error)
-        return None, _unusable(video, "probe", str(error), context.recipe)
+        return None, [_unusable(video, "probe", str(error), context.recipe)]
     # of a damaged file all that can be read is used; the reject says that there should be more
-    return source, Reject(video, -1, "probe", probe.damage, rows=0) if probe.damage else None
+    damage = [Reject(video, -1, "probe", probe.damage, rows=0)] if probe.damage else []
+    source, refused = masks.numbered(source, reference, context)
+    return source, damage + refused
+
+
+def _common(versions: Sequence[Source], context: Context) -> NDArray[np.int64]:
+    """Return the frames that every version of a video has, of shape (n,); folders may lack some."""
+    indexes = [reading.numbered(source, context).indexes for source in versions]
+    common = functools.reduce(np.intersect1d, indexes)
+    return np.asarray(common[common >= 0])
 
 
 def _unusable(video: Video, stage: str, reason: str, recipe: Recipe) -> Reject:
@@ -156,7 +181,7 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
         return Faces(chosen, (whole,), source.width, source.height, {})
     reader = Reader(context, source, chosen)
     tracks = follow(reader, context.recipe.detection, context.device)
-    unread = {frame: reader.reason for frame in map(int, chosen) if frame not in reader.got}
+    unread = {frame: reader.why(frame) for frame in map(int, chosen) if frame not in reader.got}
     return Faces(chosen, tracks, source.width, source.height, unread)
 
 

@@ -12,6 +12,7 @@ from pipeline.config import Recipe
 from pipeline.crop.staging import Source
 from pipeline.errors import DecodeError, SourceError
 from pipeline.video import archives, frames
+from pipeline.video.numbering import Numbering, numbering
 
 Frame = NDArray[np.uint8]  # RGB, shape (H, W, 3)
 AWAY = {errno.ENOENT, errno.ESTALE, errno.ENOTCONN, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ETIMEDOUT}
@@ -27,20 +28,29 @@ class Context:
     cropped: bool = False  # the pictures are face crops already: no detection, the box is the whole frame
 
 
+def numbered(source: Source, context: Context) -> Numbering:
+    """Return which frames a file has, and where they are read."""
+    found = numbering(context.root / source.video.path, source.frames + source.first)
+    return found.starting(source.first)
+
+
 class Reader:
     """Iterate over the wanted frames of a file that decode; keep the reason why the others do not."""
 
     def __init__(self, context: Context, source: Source, wanted: Sequence[int] | NDArray[np.int64]) -> None:
         self.path = context.root / source.video.path
-        self.wanted = [int(frame) for frame in wanted if frame < source.frames]
+        self.places = numbered(source, context).places(wanted)
+        self.frames = source.frames
         self.decoder = context.recipe.sampling.decoder
         self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
         self.size = (source.width, source.height)
         self.got: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
+        indexes = {place: frame for frame, place in self.places.items()}
         try:
-            for frame, picture in frames.read(self.path, self.wanted, self.decoder):
+            for place, picture in frames.read(self.path, list(indexes), self.decoder):
+                frame = indexes[place]
                 if (size := picture.shape[1::-1]) != self.size:  # in a folder of stills; boxes are of its first one's
                     one, first = (f"{width}x{height}" for width, height in (size, self.size))
                     self.reason = f"frame {frame} is of {one} pixels, the first one of {first}: a folder has one size"
@@ -50,6 +60,12 @@ class Reader:
         except DecodeError as error:
             check_there(self.path, error)
             self.reason = str(error)
+
+    def why(self, frame: int) -> str:
+        """Return why a wanted frame was not given."""
+        if frame < self.frames and frame not in self.places:
+            return f"the folder has no image of frame {frame}"
+        return self.reason
 
 
 def check_there(path: Path, error: OSError) -> None:

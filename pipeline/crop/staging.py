@@ -50,10 +50,12 @@ class Source:
     """A readable video with its measured properties."""
 
     video: Video
-    frames: int  # presented frames
+    frames: int  # presented frames; of a folder, those up to its last image, missing ones included
     width: int
     height: int
     sha256: str
+    first: int = 0  # number, in the names of a folder's images, that is frame 0
+    mask_first: int = 0  # the same of its mask
 
 
 @dataclass(frozen=True)

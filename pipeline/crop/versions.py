@@ -73,8 +73,8 @@ class Cropper:
                 thumbs[level, frame] = thumb = thumbnail(picture)
                 pair = (thumb, real.thumbs[level, frame]) if real else None
                 rows += [self._row(source, frame, picture, face, pair) for face in faces.at(frame, take.tracks)]
-            reason = reader.reason if len(take.sources) == 1 else f"{level}: {reader.reason}"
-            lost = {frame: reason for frame in wanted if frame not in reader.got} | lost
+            told = "" if len(take.sources) == 1 else f"{level}: "
+            lost = {frame: told + reader.why(frame) for frame in wanted if frame not in reader.got} | lost
         stage = "pair" if real else "faces"
         rejects = [
             Reject(source.video, frame, stage, lost[frame])

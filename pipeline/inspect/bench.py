@@ -60,7 +60,7 @@ def put_column(bench: Bench, path: str, values: Any) -> None:
 def sound(bench: Bench) -> dict[str, NDArray[Any]]:
     """Read the columns of the rows and the videos that are not damaged."""
     group = bench.group
-    names = [path for path, spec in expected(group).items() if not spec.sharded and "/" not in path]
+    names = [path for path, spec in expected(group).items() if not spec.sharded and "/" not in path and path in group]
     return {name: store.read(store.array_of(group, name)) for name in names if name not in bench.damage}
 
 

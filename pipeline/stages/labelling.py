@@ -18,8 +18,9 @@ from pipeline.crop.row_table import least_compressed, level
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.store import Names
-from pipeline.store.schema import NO_PAIR
+from pipeline.store.schema import NO_PAIR, UNTOLD
 from pipeline.video import archives, frames
+from pipeline.video.numbering import numbering
 
 Pixels = NDArray[Any]
 
@@ -34,6 +35,7 @@ class Rows:
     own_level: tuple[str, ...]  # of the row itself
     pair_level: tuple[str, ...]  # of the twin
     mask: tuple[str, ...]  # path of the mask relative to the root; "" = none
+    mask_first: NDArray[np.int32]  # number of its image that is frame 0
     frame: NDArray[np.int32]
     box: NDArray[np.float32]
     size: NDArray[np.int32]  # (width, height) of the row's video
@@ -56,6 +58,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         own_level=own,
         pair_level=tuple(own[row] for row in fake),
         mask=tuple(str(columns["video_mask"][number]) for number in video),
+        mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
         frame=columns["frame"],
         box=columns["box"],
         size=np.stack([columns["video_width"][video], columns["video_height"][video]], axis=1),
@@ -123,29 +126,33 @@ def _from_pair(group: store.Group, task: LabelTask) -> Pixels:
 
 def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
     values = task.blank()
-    wanted: dict[str, list[int]] = {}
+    wanted: dict[tuple[str, int], list[int]] = {}
     for number in np.flatnonzero(~task.rows.real).tolist():
         if path := task.rows.mask[number]:
-            wanted.setdefault(path, []).append(number)
-    for path, numbers in wanted.items():
+            wanted.setdefault((path, int(task.rows.mask_first[number])), []).append(number)
+    for (path, first), numbers in wanted.items():
         if not archives.file_of(task.root / path).exists():
             raise ConfigError(
                 f"The mask {task.root / path} was there when the store was begun and is gone. Bring it back, or name "
                 "the dataset's folder with --root, and run the same command again."
             )
         with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
-            for number, label in _read_masks(task, path, numbers):
+            for number, label in _read_masks(task, path, first, numbers):
                 values[number] = label
     return values
 
 
-def _read_masks(task: LabelTask, path: str, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+def _read_masks(task: LabelTask, path: str, first: int, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
     """Read one mask where the shard needs it, as far as it goes; a still of 0 and 1 counts as one of 0 and 255."""
     by_frame: dict[int, list[int]] = {}
     for number in numbers:
         by_frame.setdefault(int(task.rows.frame[number]), []).append(number)
     probe, exact = frames.probe(task.root / path), frames.is_lossless(task.root / path)
-    for index, picture in frames.read(task.root / path, sorted(by_frame)):
+    numbered = numbering(task.root / path, probe.frames)
+    numbered = numbered if first == UNTOLD else numbered.starting(first)
+    places = {place: frame for frame, place in numbered.places(sorted(by_frame)).items()}
+    for place, picture in frames.read(task.root / path, list(places)):
+        index = places[place]
         grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
         if exact and grey.max() == 1:  # written as 0 and 1; in a video, black that was compressed may be 1 as well
             grey = grey * 255

@@ -7,6 +7,7 @@ from pipeline.labels import LABELS
 
 FORMAT_VERSION = 1
 NO_PAIR = -1  # `real` of a row without a pair
+UNTOLD = -(2**31)  # `video_mask_first` of a store made before there was such a column
 FRAME = ("sample", "y", "x")
 
 
@@ -22,6 +23,7 @@ class ArraySpec:
     reference: str = "forgery-prep store format, version 1"
     fill: Any = 0
     attributes: dict[str, Any] = field(default_factory=dict)
+    added: bool = False  # since the first stores of this version: they lack it and are sound
 
     @property
     def sharded(self) -> bool:
@@ -87,7 +89,15 @@ VIDEOS = (
     ArraySpec("video_identity", ("video",), "string", "Person whose video it is; a fake has its target's", fill=""),
     ArraySpec("video_sha256", ("video",), "string", "SHA-256 of the file, or of a folder's files in order", fill=""),
     ArraySpec("video_mask", ("video",), "string", "Path of its mask video relative to the root; empty = none", fill=""),
-    ArraySpec("video_frames", ("video",), "int32", "Presented frames", fill=-2),
+    ArraySpec(
+        "video_mask_first",
+        ("video",),
+        "int32",
+        "Number, in the names of the mask's images, that is frame 0; 0 for a mask video",
+        fill=UNTOLD,
+        added=True,
+    ),
+    ArraySpec("video_frames", ("video",), "int32", "Presented frames; of a folder, those up to its last", fill=-2),
     ArraySpec("video_width", ("video",), "int32", "Width of the presented frame", units="pixel", fill=-2),
     ArraySpec("video_height", ("video",), "int32", "Height of the presented frame", units="pixel", fill=-2),
 )

@@ -51,6 +51,11 @@ def folders(archive: Path) -> list[str]:
     return sorted(found, key=natural)
 
 
+def names(path: Path) -> list[str]:
+    """Return the names of the images that `images` returns, in the same order; raises DecodeError as that does."""
+    return list(_images(path))
+
+
 def images(path: Path) -> tuple[bytes, ...]:
     """Return the encoded images of one folder in an archive, in natural order of their names.
 
@@ -69,6 +74,11 @@ def images(path: Path) -> tuple[bytes, ...]:
     DecodeError
         The archive cannot be read to its end, or holds no such folder.
     """
+    return tuple(_images(path).values())
+
+
+def _images(path: Path) -> dict[str, bytes]:
+    """Return the images of one folder in an archive by their names, in natural order."""
     inside = split_path(path)
     if inside is None:
         raise DecodeError(f"{path} is in no archive.")
@@ -111,15 +121,15 @@ def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.ui
 
 
 @functools.lru_cache(maxsize=1)  # the sequences of one archive are read one after another
-def _unpacked(archive: Path, modified: int) -> dict[str, tuple[bytes, ...]]:
+def _unpacked(archive: Path, modified: int) -> dict[str, dict[str, bytes]]:
     del modified  # part of the key alone
     found: dict[str, dict[str, bytes]] = {}
     with _members(archive) as members:
         for member in members:
             content = members.extractfile(member) if _is_image(member) else None
             if content is not None:
-                found.setdefault(_folder(member.name), {})[member.name] = content.read()
-    return {folder: tuple(files[name] for name in sorted(files, key=natural)) for folder, files in found.items()}
+                found.setdefault(_folder(member.name), {})[PurePosixPath(member.name).name] = content.read()
+    return {folder: {name: files[name] for name in sorted(files, key=natural)} for folder, files in found.items()}
 
 
 def natural(name: str) -> list[tuple[int, str]]:

@@ -77,7 +77,6 @@ class Workers:
         suspects: deque[int] = deque()
         tried: set[int] = set()
         flying: dict[Future, int] = {}
-        started: dict[str, float] = {}
         slots = 2 * max(1, self._wanted, self._running())
         try:
             while waiting or suspects or flying:
@@ -94,7 +93,7 @@ class Workers:
                         suspects.append(outcome.number)
                     else:
                         yield outcome
-                for future in self._overdue(flying, started, deadline):
+                for future in self._overdue(flying, deadline):
                     failure = f"took longer than {deadline:.0f} seconds and was stopped"
                     yield Outcome(flying.pop(future), failure=failure)
                 self._replace_lost()
@@ -113,15 +112,32 @@ class Workers:
             self._local.scale(len(self._local.worker_spec) + lost)
             self._complete = time.monotonic()
 
-    def _overdue(self, flying: dict[Future, int], started: dict[str, float], deadline: float) -> list[Future]:
-        now, late = time.monotonic(), []
-        for worker, keys in self._client.processing().items():
-            for key in keys[:1]:  # one thread: the first is the one being worked on
-                if now - started.setdefault(str(key), now) > deadline:
-                    late += [future for future in flying if future.key == key]
-                    self._client.cancel(late, force=True)
+    def _overdue(self, flying: dict[Future, int], deadline: float) -> list[Future]:
+        """Stop the tasks that run for longer than the deadline, not those that wait behind them."""
+        late = []
+        for worker, running in self._client.run_on_scheduler(_running_tasks()).items():
+            for future in flying:
+                if running.get(future.key, 0) > deadline:
+                    late.append(future)
+                    self._client.cancel([future], force=True)
                     self._client.run(_kill, workers=[worker], nanny=True, on_error="ignore")
         return late
+
+
+def _running_tasks() -> Callable[..., dict[str, dict[Any, float]]]:
+    """Return a function for the scheduler that gives, by worker, each running task's seconds as the worker told them.
+
+    The order in which tasks were given to a worker does not tell which of them runs: one that was taken from another
+    worker may overtake. A process too stuck to tell anything is given up by the scheduler after some minutes.
+    """
+
+    def look(dask_scheduler: Any) -> dict[str, dict[Any, float]]:  # nested: an existing scheduler lacks this module
+        return {
+            address: {task.key: seconds for task, seconds in worker.executing.items()}
+            for address, worker in dask_scheduler.workers.items()
+        }
+
+    return look
 
 
 def _kill(dask_worker: Any) -> None:

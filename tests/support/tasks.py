@@ -42,8 +42,9 @@ def die_once(number: int, fatal: int, mark: Path) -> int:
     return number
 
 
-def hang_at(number: int, fatal: int) -> int:
-    """Never return for one of the numbers."""
+def hang_at(number: int, fatal: int, pause: float = 0) -> int:
+    """Never return for one of the numbers, and after a pause for the others."""
+    time.sleep(pause)
     while number == fatal:
         time.sleep(0.05)
     return number

@@ -82,3 +82,33 @@ def test_scoring_one_row_at_a_time_changes_nothing(case, make_batch):
         together = network.score(network({"image": image}))
         alone = torch.cat([network.score(network({"image": row[None]})) for row in image])
     torch.testing.assert_close(together, alone, rtol=1e-4, atol=1e-5)
+
+
+IMAGENET = torch.tensor([[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]]).view(2, 3, 1, 1)
+NORMALISED = {  # what the first convolution of each image branch receives of an image in [0, 1]
+    "wavelet": lambda image: (image - IMAGENET[0]) / IMAGENET[1],  # HRNet
+    "bigarts": lambda image: (image - IMAGENET[0]) / IMAGENET[1],  # ResNet-18
+    "locate": lambda image: 2 * image - 1,  # Xception
+    "anticompression": lambda image: 2 * image - 1,  # Xception
+}
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_images_are_normalised_as_the_backbone_expects(name, make_batch):
+    detector = DETECTORS[name]
+    network = detector.build(detector.parse(SMALL[name]), False).eval()
+    batch = make_batch(detector.parse(SMALL[name]).size)
+    seen = []
+
+    def record(module, inputs):
+        seen.append(inputs[0].clone())
+
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d) and module.in_channels == 3:
+            module.register_forward_pre_hook(record)
+    with torch.no_grad():
+        network(batch)
+    expected = [NORMALISED[name](batch[key]) for key in ("image", "twin")]
+    assert seen
+    assert any(torch.allclose(image, expected[0], atol=1e-6) for image in seen)
+    assert all(any(torch.allclose(image, each, atol=1e-6) for each in expected) for image in seen)

@@ -62,9 +62,23 @@ def test_processes_that_do_not_come_back_are_replaced(monkeypatch):
 
 
 def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
-    outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 1) for n in range(4)], deadline=20)}
-    assert "longer than 20 seconds" in outcomes[1].failure
+    outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 1) for n in range(4)], deadline=10)}
+    assert "longer than 10 seconds" in outcomes[1].failure
     assert [outcomes[n].value for n in (0, 2, 3)] == [0, 2, 3]
+
+
+def test_a_task_that_waits_is_not_taken_for_the_one_that_hangs(monkeypatch):
+    with cluster(1) as crew:
+        monkeypatch.setattr(crew, "_running", lambda: 2)  # four tasks in flight on one process
+        submit = crew._client.submit
+
+        def last_first(function, *arguments, **options):  # as one that was taken from another process overtakes
+            return submit(function, *arguments, priority=arguments[1], **options)
+
+        monkeypatch.setattr(crew._client, "submit", last_first)
+        outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 3, 1.0) for n in range(4)], deadline=15)}
+    assert "longer than 10 seconds" in outcomes[3].failure
+    assert [outcomes[n].value for n in range(3)] == [0, 1, 2]
 
 
 def test_processes_are_deaf_to_ctrl_c_also_those_started_later(crew, tmp_path):

@@ -8,7 +8,7 @@ from models.data.row_table import Table
 from models.evaluation import inference, metrics
 from models.training import record
 from models.training.state import Run
-from pipeline.errors import TrainingError
+from pipeline.errors import ScoreError
 
 PROVISIONAL = 64  # rows that judge a run stopped before its first validation
 
@@ -46,18 +46,16 @@ def judge(run: Run, table: Table) -> dict[str, Any]:
 
     Raises
     ------
-    TrainingError
-        A score is NaN: the weights, or the running statistics of batch norm, have diverged.
+    ScoreError
+        A score is no number: the weights, or the running statistics of batch norm, have diverged.
     """
     data, state = run.data, run.state
     size = min(inference.BATCH, data.plan.batch, state.micro or data.plan.batch)
     with run.progress.stage("validation", len(table)) as advance:
-        found = inference.predict(
-            run.network, data.plan, data.val_loading, table, run.fabric, batch=size, loss=True, advance=advance
-        )
-    if not np.isfinite(found.score).all():
-        raise TrainingError(
-            f"After step {state.step} the network's scores of validation rows are NaN. The checkpoints in "
-            f"{run.job.out} are those of before; a lower learning rate (--set lr=...) or --precision 32 may help."
-        )
+        try:
+            found = inference.predict(
+                run.network, data.plan, data.val_loading, table, run.fabric, batch=size, loss=True, advance=advance
+            )
+        except ScoreError as error:
+            raise ScoreError(f"After step {state.step}, in validation: {error}") from error
     return inference.figures(found, table)

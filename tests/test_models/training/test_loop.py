@@ -22,7 +22,7 @@ from models.training.loop import train
 from models.training.record import load_best
 from models.training.setup import BEST, CURVES, LAST, METRICS_FILE, RUN_FILE, Job
 from pipeline import store
-from pipeline.errors import CheckpointError, ConfigError, StoreError, TrainingError
+from pipeline.errors import CheckpointError, ConfigError, ScoreError, StoreError, TrainingError
 from pipeline.progress import Silent
 
 SUPPORT = Path(__file__).resolve().parents[2] / "support"
@@ -266,7 +266,7 @@ def test_scores_that_are_no_numbers(location, tmp_path, monkeypatch):
     train(job(location, tmp_path, steps=3))
     before = (tmp_path / LAST).read_bytes()
     monkeypatch.setattr(Toy, "score", lambda network, outputs: outputs.logits[:, 0] * torch.nan)
-    with pytest.raises(TrainingError, match=r"After step \d+ .* validation .* NaN.*lr"):
+    with pytest.raises(ScoreError, match=r"After step \d+, in validation: .* no number for 36 of 36 rows"):
         train(job(location, tmp_path, resume=True))
     assert (tmp_path / LAST).read_bytes() == before
 

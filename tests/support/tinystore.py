@@ -77,7 +77,7 @@ def make_store(
     for spec in ROWS:
         more = {"flag_meanings": meanings[spec.name]} if spec.name in meanings else {}
         store.add_array(group, spec, lengths, recipe.chunking, **more)
-        store.write_column(group, spec.name, np.array(columns.get(spec.name, [0] * len(rows))))
+        store.write_column(group, spec.name, np.array(columns[spec.name] or [0] * len(rows)))
     table = {
         "video_id": [v[1] if v[2] == "real" else f"{v[1]}_{v[2]}" for v in videos],
         "video_path": [f"{v[2]}/{v[3]}/{v[1]}.mp4" for v in videos], "video_target": [v[1] for v in videos],

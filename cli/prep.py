@@ -46,6 +46,8 @@ def sample(
         typer.Option(help="Folder of portraits: more face donors for --videos, or by itself a clip of each portrait."),
     ] = None,
     donors: Annotated[int, typer.Option(min=1, help="People of the same split who give each one their faces.")] = 1,
+    people: Annotated[int, typer.Option(min=2, max=20, help="People drawn from the photograph, an even number.")] = 20,
+    frames: Annotated[int, typer.Option(min=1, help="Length of each drawn clip.")] = 48,
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other people.")] = 0,
     workers: options.Workers = options.CORES,
 ) -> None:
@@ -55,7 +57,15 @@ def sample(
 
     with cluster(workers) as crew:
         made = make_sample(
-            root, seed=seed, videos=videos, portraits=portraits, donors=donors, run_all=crew.map, progress=Bars()
+            root,
+            seed=seed,
+            videos=videos,
+            portraits=portraits,
+            frames=frames,
+            people=people,
+            donors=donors,
+            run_all=crew.map,
+            progress=Bars(),
         )
     for text in made.left_out:
         err.print(f"Left out: {text}", markup=False)

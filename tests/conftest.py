@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 import cli.prep
 from pipeline.config import Recipe, load_recipe
@@ -66,23 +67,41 @@ class Said:
     err: str
 
 
+def once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that the first of the suite's processes to ask has filled, and that all of them share."""
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent  # each process has a folder of its own in it
+    folder = shared / f"shared-{name}"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            draft = shared / f"draft-{name}"
+            draft.mkdir()  # left behind by a failure: then no process tries again
+            make(draft)
+            draft.rename(folder)
+    return folder
+
+
 @pytest.fixture(scope="session")
 def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    folder = tmp_path_factory.mktemp("tiny")
-    root, recipe = folder / "sample", folder / "tiny.toml"
-    make_sample(root, people=4, frames=6)
-    for split, pairs in SPLITS.items():
-        (root / "splits" / f"{split}.json").write_text(json.dumps(pairs))
-    recipe.write_text(RECIPE)
-    return Tiny(root, recipe)
+    """Return the tiny dataset; tests that change it take a copy."""
+
+    def make(folder: Path) -> None:
+        root = folder / "sample"
+        make_sample(root, people=4, frames=6)
+        for split, pairs in SPLITS.items():
+            (root / "splits" / f"{split}.json").write_text(json.dumps(pairs))
+        (folder / "tiny.toml").write_text(RECIPE)
+
+    folder = once(tmp_path_factory, "tiny", make)
+    return Tiny(folder / "sample", folder / "tiny.toml")
 
 
 @pytest.fixture(scope="session")
 def tiny_store(tiny: Tiny, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the finished store of the tiny dataset; tests that change it take a copy."""
-    location = tmp_path_factory.mktemp("stores") / "tiny.zarr"
-    run(tiny.job(location), workers=2)
-    return location
+    folder = once(tmp_path_factory, "store", lambda folder: run(tiny.job(folder / "tiny.zarr"), workers=2))
+    return folder / "tiny.zarr"
 
 
 @pytest.fixture(scope="session")

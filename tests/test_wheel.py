@@ -72,8 +72,8 @@ def test_a_new_user_gets_from_nothing_to_a_trained_step(wheel, tmp_path):
         return done.stdout
 
     assert "Celeb-DF" in command("prep", "datasets")
-    command("prep", "sample", "--root", "data/sample")
-    command("prep", "run", "--root", "data/sample", "--recipe", "small.toml", "--workers", "2", "--limit", "4",
+    command("prep", "sample", "--root", "data/sample", "--people", "6", "--frames", "4")
+    command("prep", "run", "--root", "data/sample", "--recipe", "small.toml", "--workers", "2",
             "--store", "stores/small.zarr")  # fmt: skip
     assert "small.zarr" in command("prep", "info", "--store", "stores/small.zarr")
     command("train", "--store", "stores/small.zarr", "--detector", "grnet", "--no-pretrained", "--steps", "2",

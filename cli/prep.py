@@ -1,7 +1,8 @@
 """`forgery-prep`: from a dataset's folder to a labelled store."""
 
 import json
-from pathlib import Path
+import webbrowser
+from pathlib import Path, PurePosixPath
 from typing import Annotated
 
 import typer
@@ -220,6 +221,32 @@ def report(
 
         write(location, page)
     out.print(f"Wrote {sheet or page}.", markup=False)
+
+
+@app.command()
+def view(
+    dataset: options.DatasetName = None,
+    store: options.Store = None,
+    bad: Annotated[
+        Path | None,
+        typer.Option(help="CSV of the rows marked bad.  [default: NAME.bad.csv of the store NAME.zarr]"),
+    ] = None,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any that is free.")] = 0,
+    browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = False,
+) -> None:
+    """Look through a store in the browser: by face, pair, video or reject; mark what is bad. Ctrl-C ends it."""
+    from pipeline.inspect.view.serve import serve
+    from pipeline.inspect.view.source import open_source
+
+    location = options.store_of(store, dataset or options.SAMPLE)
+    source = open_source(location, bad or Path(f"{PurePosixPath(location).stem}.bad.csv"))
+
+    def begun(address: str) -> None:
+        out.print(f"{location} at {address} (Ctrl-C ends)", markup=False)
+        if browser:
+            webbrowser.open(address)
+
+    serve(source, port, begun)
 
 
 known.register(app)

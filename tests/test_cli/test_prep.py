@@ -20,7 +20,7 @@ from pipeline.inspect import info
 from pipeline.store.lock import alone
 from pipeline.video.encode import write_video
 
-COMMANDS = ("datasets", "doctor", "sample", "run", "labels", "blend", "verify", "report", "info")
+COMMANDS = ("datasets", "doctor", "sample", "run", "labels", "blend", "verify", "report", "info", "view")
 
 
 def is_clear(said, *words):
@@ -65,7 +65,7 @@ def test_wrong_names_are_clear(prep, tiny, tiny_store, tmp_path):
     is_clear(prep("run", "--dataset", "ffpp", "--manifest", "a.toml", *where), "--dataset and --manifest")
     is_clear(prep("run", "--scheduler", "nonsense://x", *where, "--limit", 1))
     is_clear(prep("labels", "--kind", "depth", "--store", tiny_store, "--root", tiny.root), "depth", "ssim")
-    for command in (["info"], ["verify"], ["labels", "--kind", "ssim"], ["blend"], ["report"]):
+    for command in (["info"], ["verify"], ["labels", "--kind", "ssim"], ["blend"], ["report"], ["view"]):
         is_clear(prep(*command, "--store", tmp_path / "none.zarr"), "There is no store at", "none.zarr")
     assert not (tmp_path / "a.zarr").exists()
 

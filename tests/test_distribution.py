@@ -7,8 +7,8 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 ROOTS = ("pipeline", "models", "cli")
 
 

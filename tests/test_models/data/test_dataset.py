@@ -5,11 +5,11 @@ import os
 import pickle
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from places import ROOT
 from tinystore import make_store
 from torch.utils.data import DataLoader, DistributedSampler
 
@@ -18,7 +18,7 @@ from models.data.row_table import NO_ROW
 from models.data.store_reader import Plain, columns_of, open_store
 from pipeline.errors import ConfigError, StoreError
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "your-own-network.md"
+PAGE = ROOT / "docs" / "your-own-network.md"
 LOADING = """
 import sys, torch
 from models.data import StoreDataset
@@ -113,8 +113,7 @@ def test_workers(location, reader, tmp_path, method, before):
 
 
 def _environment():
-    root = str(Path(__file__).resolve().parents[3])
-    return os.environ | {"PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    return os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])}
 
 
 def test_pickled_after_reading(location):

@@ -8,11 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from places import ROOT
 from tinystore import make_store
 from toy import TOY, Toy
 
@@ -25,7 +25,7 @@ from pipeline import store
 from pipeline.errors import CheckpointError, ConfigError, ScoreError, StoreError, TrainingError
 from pipeline.progress import Silent
 
-SUPPORT = Path(__file__).resolve().parents[2] / "support"
+SUPPORT = ROOT / "tests" / "support"
 
 
 @pytest.fixture(scope="module")

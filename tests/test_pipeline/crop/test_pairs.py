@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 import stores
+from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Blending, Labelling
 from pipeline.inspect.verify import verify
@@ -17,7 +18,6 @@ from pipeline.stages.run import Job, run
 from pipeline.video import frames
 from pipeline.video.encode import write_video
 
-SHARED = Path(__file__).resolve().parents[3].parent / "shared" / "data"
 FAKES = "manipulated_sequences"
 LEVELS = ("raw", "c23", "c40")
 
@@ -280,9 +280,9 @@ def test_of_two_people_the_swapped_one_is_kept(tiny, tmp_path, scheduler):
     assert (stores.pixels(tmp_path / "only.zarr", "ssim")[rows["method"] == 1] == 1).sum(axis=(1, 2)).min() > 100
 
 
-@pytest.mark.skipif(not (SHARED / "clips" / "no_face.mp4").exists(), reason="no ../shared/data/clips/no_face.mp4")
+@needs_real_data
 def test_a_real_clip_without_faces_is_rejected_beside_a_good_one(tiny, tmp_path, scheduler):
-    nobody = SHARED / "clips" / "no_face.mp4"
+    nobody = REAL_DATA / "clips" / "no_face.mp4"
     rows = [
         {"real": real_of(tiny.root, "000"), "fake": fake_of(tiny.root, "Warp", "000_001"), "method": "warp"},
         {"real": nobody, "fake": nobody, "method": "nothing"},

@@ -1,18 +1,15 @@
 """MTCNN and dlib: faces where they are, the same in a region as in the whole frame, landmarks."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 import skimage.data
+from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Detection
 from pipeline.faces import DETECTORS, Detected, detect, dlib, mtcnn
 from pipeline.video import frames
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data")
 FACE = np.array([175, 68, 268, 172], np.float32)  # of the astronaut, forehead to chin
 
 
@@ -89,13 +86,13 @@ def test_mtcnn_agrees_with_the_reference_implementation():
             np.testing.assert_allclose(one.box, expected, atol=0.01)
 
 
-@needs_data
+@needs_real_data
 def test_mtcnn_agrees_with_the_reference_implementation_on_real_clips():
     from facenet_pytorch import MTCNN
 
     reference = MTCNN(keep_all=True)
     for clip in ("talking_1", "WolfgangLanger_Pexels", "no_face"):
-        [(_, frame)] = frames.read(DATA / "clips" / f"{clip}.mp4", [40])
+        [(_, frame)] = frames.read(REAL_DATA / "clips" / f"{clip}.mp4", [40])
         boxes, _ = reference.detect(frame)
         found = mtcnn.detect(frame, threshold=0.0)
         assert len(found) == (0 if boxes is None else len(boxes))
@@ -130,9 +127,9 @@ def test_landmarks_of_no_face_are_nan(box):
     assert np.isnan(dlib.landmarks(astronaut(), np.array(box, np.float32))).all()
 
 
-@needs_data
+@needs_real_data
 def test_both_detectors_find_each_portrait():
-    for path in sorted((DATA / "portraits").glob("*.jpg"))[:6]:
+    for path in sorted((REAL_DATA / "portraits").glob("*.jpg"))[:6]:
         picture = frames.stills.load(path)
         one, other = mtcnn.detect(picture)[0], dlib.detect(picture)[0]
         assert overlap(one.box, other.box) > 0.4

@@ -2,12 +2,12 @@
 
 import functools
 import weakref
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import skimage.data
+from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Detection
 from pipeline.faces import detect, tracks
@@ -15,8 +15,7 @@ from pipeline.faces.detected import Detected
 from pipeline.faces.tracks import follow, overlaps
 from pipeline.video import frames
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data" / "clips"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="needs ../shared/data/clips")
+CLIPS = REAL_DATA / "clips"
 HEIGHT, WIDTH = 240, 400
 SETTINGS = Detection(full_every=4)
 
@@ -147,19 +146,19 @@ def test_dlib_tracks_too():
     assert follow(iter(moving), Detection(detector="dlib"))[0].frames.tolist() == [0, 1, 2]
 
 
-@needs_data
+@needs_real_data
 @pytest.mark.parametrize(("clip", "people"), [("no_face", 0), ("talking_1", 1), ("liveportrait_d13", 1)])
 def test_real_clips(clip, people):
-    path = DATA / f"{clip}.mp4"
+    path = CLIPS / f"{clip}.mp4"
     wanted = range(0, 50, 10)
     found = follow(frames.read(path, wanted), Detection())
     assert len(found) == people
     assert all(track.frames.tolist() == list(wanted) for track in found)
 
 
-@needs_data
+@needs_real_data
 def test_frames_without_the_face_are_gaps():
-    path = DATA / "WolfgangLanger_Pexels.mp4"
+    path = CLIPS / "WolfgangLanger_Pexels.mp4"
     wanted = list(range(0, 470, 10))
     found = follow(frames.read(path, wanted), Detection())
     seen = {int(frame) for track in found for frame in track.frames}

@@ -2,20 +2,20 @@
 
 import csv
 import dataclasses
-from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import stores
+from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Blending, Cropping, Labelling, load_recipe
 from pipeline.inspect.verify import verify
 from pipeline.manifest import load_manifest, scan
 from pipeline.stages.run import Job, run
 
-PAIRS = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "pairs"
-pytestmark = pytest.mark.skipif(not PAIRS.is_dir(), reason="no ../shared/data/pairs")
+PAIRS = REAL_DATA / "pairs"
+pytestmark = needs_real_data
 
 
 def processed(folder, rows, location, scheduler, **changes):

@@ -1,12 +1,11 @@
 """SSIM map against scikit-image, and the label made from it."""
 
-from pathlib import Path
-
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from places import REAL_DATA, needs_real_data
 from scipy import ndimage
 from skimage import data
 from skimage.metrics import structural_similarity
@@ -14,7 +13,7 @@ from skimage.metrics import structural_similarity
 from pipeline.config import Labelling, Levels
 from pipeline.labels.ssim import compute, fill_holes, gray, ssim_map
 
-FFPP = Path(__file__).resolve().parents[3].parent / "shared" / "data" / "pairs" / "ffpp_readme"
+FFPP = REAL_DATA / "pairs" / "ffpp_readme"
 FACE = data.astronaut()[0:256, 96:352]
 
 
@@ -122,7 +121,7 @@ def test_holes_of_exactly_the_area_stay() -> None:
     assert filled[20:29, 20:27].all()
 
 
-@pytest.mark.skipif(not FFPP.is_dir(), reason="no FaceForensics++ frames in ../shared/data")
+@needs_real_data
 @pytest.mark.parametrize("size", [None, 256])
 def test_label_lies_in_the_official_mask_of_a_real_deepfake(size: int | None) -> None:
     left, top, side = 257, 37, 172  # 1.3 times the face as MTCNN finds it

@@ -5,6 +5,7 @@ from pathlib import Path
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from places import SPLIT_LISTS
 
 from pipeline.errors import LeakError
 from pipeline.manifest import NATIVE, REAL, SPLITS, Video, load_manifest, scan
@@ -85,9 +86,7 @@ def test_leaks_of_a_csv_stop_the_run(tmp_path: Path, rows: str, sentence: str) -
 
 
 def test_celebdf_official_list(tmp_path: Path) -> None:
-    path = Path(__file__).parents[4] / "shared/data/splits/celebdf_v2_List_of_testing_videos.txt"
-    if not path.is_file():
-        pytest.skip("the official test list is not on this machine")
+    path = SPLIT_LISTS / "celebdf_v2_List_of_testing_videos.txt"
     (tmp_path / path.name.removeprefix("celebdf_v2_")).write_text(path.read_text())
     for folder in ("Celeb-real", "Celeb-synthesis", "YouTube-real"):
         (tmp_path / folder).mkdir()
@@ -109,10 +108,7 @@ def test_celebdf_official_list(tmp_path: Path) -> None:
 
 
 def test_ffpp_official_lists(tmp_path: Path) -> None:
-    folder = Path(__file__).parents[4] / "shared/data/splits"
-    if not folder.is_dir():
-        pytest.skip("the official split files are not on this machine")
-    splits = {split: json.loads((folder / f"ffpp_{split}.json").read_text()) for split in SPLITS}
+    splits = {split: json.loads((SPLIT_LISTS / f"ffpp_{split}.json").read_text()) for split in SPLITS}
     assert {split: len(pairs) for split, pairs in splits.items()} == {"train": 360, "val": 70, "test": 70}
     names = [f"{a}_{b}" for pairs in splits.values() for pair in pairs for a, b in (pair, pair[::-1])]
     data = scan(load_manifest("ffpp"), ffpp(tmp_path, splits, names))

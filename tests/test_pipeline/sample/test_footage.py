@@ -1,10 +1,10 @@
 import json
-from pathlib import Path
 
 import av
 import cv2
 import numpy as np
 import pytest
+from places import REAL_DATA, needs_real_data
 
 from pipeline.errors import ConfigError
 from pipeline.sample import make_sample
@@ -14,7 +14,6 @@ from pipeline.sample.footage import LONG_SIDE, Clip, Still, load_still, survey_c
 from pipeline.sample.layout import shuffled
 from pipeline.video.encode import write_video
 
-SHARED = Path(__file__).resolve().parents[4] / "shared" / "data"
 FRAMES = 18
 
 
@@ -126,16 +125,16 @@ def test_one_face_is_not_enough(clips, tmp_path):
     assert not (tmp_path / "own").exists()  # free for another try
 
 
-@pytest.mark.skipif(not SHARED.is_dir(), reason="no real clips beside the project (../shared/data)")
+@needs_real_data
 def test_real_clips_and_portraits():
-    nobody = survey_clip(SHARED / "clips" / "no_face.mp4")
+    nobody = survey_clip(REAL_DATA / "clips" / "no_face.mp4")
     assert isinstance(nobody, str)
     assert "no_face.mp4" in nobody
-    talking = survey_clip(SHARED / "clips" / "talking_1.mp4")
+    talking = survey_clip(REAL_DATA / "clips" / "talking_1.mp4")
     assert isinstance(talking, Clip)
     assert len(talking.indexes) == 100
     assert max(talking.size) <= LONG_SIDE
     steps = np.linalg.norm(np.diff(talking.landmarks, axis=0), axis=2)
     assert np.median(steps) < 2
-    stills = [survey_still(path) for path in sorted((SHARED / "portraits").glob("*.jpg"))[:4]]
+    stills = [survey_still(path) for path in sorted((REAL_DATA / "portraits").glob("*.jpg"))[:4]]
     assert all(isinstance(still, Still) for still in stills)

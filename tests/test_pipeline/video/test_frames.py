@@ -14,6 +14,7 @@ from av.video.reformatter import ColorRange, Colorspace
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Sampling
 from pipeline.errors import DecodeError
@@ -22,8 +23,7 @@ from pipeline.video import frames, packets, stills
 needs_decord = pytest.mark.skipif(not importlib.util.find_spec("decord"), reason="decord has no wheel for this machine")
 DECODERS = ["auto", pytest.param("decord", marks=needs_decord)]
 
-DATA = Path(__file__).parents[3].parent / "shared" / "data"
-CLIPS = sorted((DATA / "clips").glob("*.mp4"))
+CLIPS = sorted((REAL_DATA / "clips").glob("*.mp4"))
 COUNT, WIDTH, HEIGHT = 24, 96, 64
 STEP = 512  # time units of one frame in what this FFmpeg's MP4 writer makes of 25 frames a second
 
@@ -138,7 +138,7 @@ def test_both_readers_give_equal_pixels_of_real_clips(clip):
         assert one.shape == (probe.height, probe.width, 3)
 
 
-@pytest.mark.skipif(not CLIPS, reason="needs ../shared/data/clips")
+@needs_real_data
 def test_counting_packets_agrees_with_decoding_real_clips():
     for clip in CLIPS[-3:]:
         assert frames.probe(clip) == frames.probe(clip, deep=True)

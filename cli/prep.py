@@ -179,13 +179,19 @@ def verify(
         from pipeline.inspect.verify import verify as check
 
         findings = check(location, workers=workers, progress=Bars())
+    from pipeline.inspect.trust import remarks
+
+    doubts = [] if findings else remarks(location)
     if as_json:
-        out.print(json.dumps({"store": location, "findings": findings, "repaired": done}), markup=False)
+        told = {"store": location, "findings": findings, "remarks": doubts, "repaired": done}
+        out.print(json.dumps(told), markup=False)
     else:
         for text in done:
             out.print(f"+ {text}", markup=False)
         for finding in findings:
             out.print(f"- {finding}", markup=False)
+        for text in doubts:
+            out.print(f"~ {text}", markup=False)
         out.print(f"{location}: {f'{len(findings)} findings' if findings else 'nothing wrong'}", markup=False)
     if findings:
         raise typer.Exit(1)

@@ -96,9 +96,11 @@ class Labelling:
     ssim_close: int = setting(5, low=1)  # ellipse, pixels
     ssim_hole: int = setting(64, low=0)  # holes of fewer pixels are filled
     ssim_minimum: int = setting(8, low=0)  # a fake face with fewer manipulated pixels is labelled real
+    ssim_background: float = setting(0.5, low=0.0, high=1.0)  # share of the surroundings above which there is no label
     mask_threshold: float = setting(0.1, low=0.0, high=1.0)
     noise_sigma: Levels = field(default_factory=Levels)  # grey levels
     hull_gamma: Levels = field(default_factory=Levels)  # grey levels
+    hull_background: float = setting(0.5, low=0.0, high=1.0)  # as ssim_background
     boundary_kernel: int = setting(7, low=3)  # ellipse, pixels
 
 

@@ -14,6 +14,7 @@ from pipeline.inspect import sources
 from pipeline.inspect.verify import expected
 from pipeline.progress import Progress
 from pipeline.stages.cluster import Workers
+from pipeline.stages.finalize import FOLLOWING
 from pipeline.store.hashing import column_digest
 
 
@@ -66,7 +67,7 @@ def sound(bench: Bench) -> dict[str, NDArray[Any]]:
 
 def lacks_columns(bench: Bench, what: str) -> bool:
     """Tell whether columns are damaged that decide the rows, and say that `what` has to wait for them."""
-    lost = [path for path in bench.damage if "/" not in path and path != "label" and is_column(bench.group, path)]
+    lost = [path for path in bench.damage if "/" not in path and path not in FOLLOWING and is_column(bench.group, path)]
     if lost:
         bench.notes.append(f"{what}: the columns {', '.join(lost)} have to be put back first")
     return bool(lost)

@@ -20,7 +20,7 @@ from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, 
 from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
-from pipeline.stages import blending, finalize, labelling, shards
+from pipeline.stages import blending, finalize, labelling, shards, trusting
 from pipeline.stages.cluster import cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import row_digests
@@ -101,7 +101,7 @@ def _derived(bench: Bench) -> None:
 
 def _columns(bench: Bench) -> None:
     """Put back the columns that were measured on the dataset's files, or read from its manifest."""
-    lost = [path for path in bench.damage if is_column(bench.group, path) and path != "label"]
+    lost = [path for path in bench.damage if is_column(bench.group, path) and path not in finalize.FOLLOWING]
     if lost:
         with_files(bench, ", ".join(lost), lambda files: _put_columns(bench, lost, sources.columns(files)))
 
@@ -154,11 +154,12 @@ def _readable(group: store.Group, number: int) -> Iterator[tuple[int, NDArray[np
 def _labels(bench: Bench) -> None:
     """Compute damaged shards of labels again, then the column `label`."""
     lost = [kind for kind in LABELS if kind in bench.damage]
-    if (lost or "label" in bench.damage) and not lacks_columns(bench, "labels"):
+    if (lost or {*finalize.FOLLOWING} & bench.damage.keys()) and not lacks_columns(bench, "labels"):
         rows = labelling.rows_of(sound(bench), stored_names(bench.group))
         for kind in lost:
             _label(bench, kind, rows)
         _label_column(bench)
+        _trust_columns(bench, rows)
 
 
 def _label(bench: Bench, kind: str, rows: labelling.Rows) -> None:
@@ -185,6 +186,14 @@ def _label_column(bench: Bench) -> None:
         if "ssim" in bench.group:
             read = shards.read_back(bench.crew, bench.location, "ssim", bench.progress)
         put_column(bench, "label", finalize.labels_of(sound(bench), read, minimum))
+
+
+def _trust_columns(bench: Bench, rows: labelling.Rows) -> None:
+    lost = [name for name in trusting.COLUMNS if name in bench.damage]
+    if lost and not {"image", "ssim", "hull", "mask"} & bench.damage.keys():
+        recipe = stored_recipe(bench.group)
+        made = trusting.measure(bench.crew, bench.location, rows, recipe, bench.progress)
+        _put_columns(bench, lost, made)
 
 
 def _blends(bench: Bench) -> None:

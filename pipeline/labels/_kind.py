@@ -44,6 +44,7 @@ class LabelKind:
     compute: Callable[..., NDArray[Any]]
     flags: Flags | None = None  # of a binary label: meanings of 0 and 1
     scale: float | None = None  # of any other: `units` per stored step
+    limit: Callable[[Labelling], float] | None = None  # share of the surroundings above which it is withheld
     gain: float = 1.0  # of any other: grey levels that a picture of it shows per unit
 
     def __post_init__(self) -> None:

@@ -119,6 +119,7 @@ def parameters(settings: Labelling) -> dict[str, Any]:
         "opening_square": OPENING,
         "component": "largest, 8-connected, after dilation",
         "component_dilation_square": BRIDGE,
+        "none_above_background": settings.hull_background,
     }
 
 
@@ -147,4 +148,5 @@ KIND = LabelKind(
     flags=("outside", "inside"),
     parameters=parameters,
     compute=compute,
+    limit=lambda settings: settings.hull_background,
 )

@@ -144,6 +144,7 @@ def parameters(settings: Labelling) -> dict[str, Any]:
         "close_ellipse": settings.ssim_close,
         "fill_holes_below": settings.ssim_hole,
         "real_below": settings.ssim_minimum,
+        "none_above_background": settings.ssim_background,
     }
 
 
@@ -167,4 +168,5 @@ KIND = LabelKind(
     flags=("untouched", "manipulated"),
     parameters=parameters,
     compute=compute,
+    limit=lambda settings: settings.ssim_background,
 )

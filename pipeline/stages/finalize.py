@@ -14,14 +14,15 @@ from pipeline.config import Labelling, Recipe, digest
 from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
-from pipeline.stages import blending, labelling, shards
+from pipeline.stages import blending, labelling, shards, trusting
 from pipeline.stages.cluster import Workers, cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone
-from pipeline.store.schema import IMAGE, NO_PAIR, label_spec
+from pipeline.store.schema import IMAGE, NO_PAIR, WITHHELD, label_spec
 
 DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
+FOLLOWING = ("label", *trusting.COLUMNS)  # columns that follow from the labels
 
 
 def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
@@ -68,6 +69,10 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
             digests[kind] = shards.record(group, kind, read[kind])
     columns["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     store.write_column(group, "label", columns["label"])
+    trusting.add_missing(group, columns, recipe)
+    for name, values in trusting.measure(crew, location, rows, recipe, progress).items():
+        columns[name] = values
+        store.write_column(group, name, values)
     _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
     for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
         digests |= _column_digests(group, prefix)
@@ -287,5 +292,6 @@ def _counts(
         "relabelled_real": int((fakes & (columns["label"] == 0)).sum()),
         "rejected_rows": int(rejects["rows"].sum()),
         "without_label": before | {kind: int((~each.possible).sum()) for kind, each in read.items()},
+        "withheld": {kind: int((columns["withheld"] & flag > 0).sum()) for kind, flag in WITHHELD.items()},
         "blends": int(store.array_of(group, f"{store.BLENDS}/label").shape[0]) if store.BLENDS in group else 0,
     }

@@ -16,7 +16,7 @@ from pipeline.config import Cropping, Labelling
 from pipeline.crop import crops
 from pipeline.crop.row_table import least_compressed, level
 from pipeline.errors import ConfigError, DecodeError
-from pipeline.labels import LABELS, NO_LABEL
+from pipeline.labels import LABELS, NO_LABEL, trust
 from pipeline.store import Names
 from pipeline.store.schema import NO_PAIR, UNTOLD
 from pipeline.video import archives, frames
@@ -34,6 +34,7 @@ class Rows:
     pair: NDArray[np.int64]  # that twin's real; NO_PAIR where there is none
     own_level: tuple[str, ...]  # of the row itself
     pair_level: tuple[str, ...]  # of the twin
+    landmarks: NDArray[np.float32]  # of that twin's real, in the crop
     mask: tuple[str, ...]  # path of the mask relative to the root; "" = none
     mask_first: NDArray[np.int32]  # number of its image that is frame 0
     frame: NDArray[np.int32]
@@ -57,6 +58,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         pair=columns["real"][fake],
         own_level=own,
         pair_level=tuple(own[row] for row in fake),
+        landmarks=columns["landmarks"][columns["real"][fake]],
         mask=tuple(str(columns["video_mask"][number]) for number in video),
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
         frame=columns["frame"],
@@ -113,15 +115,24 @@ def _from_array(name: str, group: store.Group, task: LabelTask) -> Pixels:
 
 
 def _from_pair(group: store.Group, task: LabelTask) -> Pixels:
-    values, compute = task.blank(), LABELS[task.kind].compute
+    values, limit = task.blank(), LABELS[task.kind].limit
+    for number, label in _of_pairs(group, task):
+        region = trust.face_region(task.rows.landmarks[number], task.cropping.size)
+        if limit is None or not trust.withheld(label, region, limit(task.settings)):
+            values[number] = label
+    return values
+
+
+def _of_pairs(group: store.Group, task: LabelTask) -> Iterator[tuple[int, Pixels]]:
+    """Compute the label of every row with a pair, in the order of the rows."""
+    compute = LABELS[task.kind].compute
     known: dict[int, Pixels] = {}  # twins share their label
-    for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)):
+    for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)).tolist():
         fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
         if fake not in known:
             both = store.read(store.array_of(group, "image"), [fake, real])
             known[fake] = compute(*both, task.settings, task.rows.pair_level[number])
-        values[number] = known[fake]
-    return values
+        yield number, known[fake]
 
 
 def _from_mask(group: store.Group, task: LabelTask) -> Pixels:

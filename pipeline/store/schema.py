@@ -9,6 +9,7 @@ FORMAT_VERSION = 1
 NO_PAIR = -1  # `real` of a row without a pair
 UNTOLD = -(2**31)  # `video_mask_first` of a store made before there was such a column
 FRAME = ("sample", "y", "x")
+WITHHELD = {"ssim": 1, "hull": 2}  # bits of the column `withheld`, by label kind
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,34 @@ ROWS = (
         "float32",
         "Mean SSIM of fake and real frame outside the enlarged box; 1 = real, NaN = no pair",
         fill="NaN",
+    ),
+    ArraySpec(
+        "background",
+        ("sample",),
+        "float32",
+        "Share of the pixels outside the face region (dilated hull of the landmarks) that ssim marks, or would "
+        "mark where it is withheld; 0 = real, NaN = no pair",
+        fill="NaN",
+        added=True,
+    ),
+    *(
+        ArraySpec(
+            f"agreement_{kind}",
+            ("sample",),
+            "float32",
+            f"Intersection over union of the {kind} label and the mask; NaN where one is missing",
+            fill="NaN",
+            added=True,
+        )
+        for kind in WITHHELD
+    ),
+    ArraySpec(
+        "withheld",
+        ("sample",),
+        "uint8",
+        "Labels that are 255 since they would mark more of the surroundings than the recipe allows",
+        added=True,
+        attributes={"flag_masks": list(WITHHELD.values()), "flag_meanings": list(WITHHELD)},
     ),
     ArraySpec(
         "landmarks",

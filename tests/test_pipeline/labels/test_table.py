@@ -1,5 +1,6 @@
 """The table of label kinds and the folder agree, and what is stored about each kind is complete."""
 
+import importlib
 import json
 from pathlib import Path
 
@@ -26,7 +27,8 @@ def arguments(source: str) -> tuple[np.ndarray, ...]:
 
 def test_table_and_folder_agree() -> None:
     folder = Path(pipeline.labels.__file__).parent
-    files = {file.stem for file in folder.glob("*.py") if not file.stem.startswith("_")}
+    modules = [importlib.import_module(f"pipeline.labels.{file.stem}") for file in folder.glob("[!_]*.py")]
+    files = {module.__name__.rpartition(".")[2] for module in modules if hasattr(module, "KIND")}
     assert files == set(LABELS)
     assert all(name == kind.name for name, kind in LABELS.items())
     assert set(Labelling().kinds) == set(LABELS)

@@ -25,6 +25,7 @@ def columns(**changes):
         "real": np.array([0, 1, 0, 1]),
         "frame": np.full(4, 7, np.int32),
         "box": np.zeros((4, 4), np.float32),
+        "landmarks": np.full((4, 68, 2), np.nan, np.float32),
         "video_id": np.array(["a", "a", "a_b", "a_b"], dtype=object),
         "video_path": np.array([f"{n}.mp4" for n in range(4)], dtype=object),
         "video_mask": np.array(["", "", "m.mp4", "m.mp4"], dtype=object),

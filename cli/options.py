@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError, ForgeryPrepError
 
 if TYPE_CHECKING:
     from pipeline.config import Recipe
+    from pipeline.exclusions import Exclusion
     from pipeline.manifest import Dataset
 
 DatasetName = Annotated[
@@ -40,6 +41,10 @@ Limit = Annotated[
     int | None, typer.Option(min=1, help="Only the first N real videos with all their fakes: a trial store.")
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete what is there first.")]
+Exclude = Annotated[
+    list[Path] | None,
+    typer.Option(help="CSV of faces to leave out, as forgery-prep view writes it; again for more lists."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -87,6 +92,22 @@ def dataset_of(manifest: dict[str, Any], root: Path | None, recipe: Recipe, limi
     from pipeline.manifest import scan
 
     return scan(manifest, root_of(root, manifest["name"]), seed=recipe.seed, limit=limit)
+
+
+def exclusions_of(files: list[Path] | None, dataset: str = "") -> tuple[Exclusion, ...]:
+    """Read lists of faces to leave out; of one dataset alone if it is named."""
+    from pipeline.exclusions import read
+
+    lines = [line for file in files or () for line in read(file)]
+    return tuple(line for line in lines if not dataset or line.dataset in ("", dataset))
+
+
+def said_of(dataset: Dataset) -> list[str]:
+    """Say how much of the lists of faces to leave out concerns a dataset."""
+    here = len(dataset.exclusions_of(dataset.videos))
+    if not dataset.exclude:
+        return []
+    return [f"{here} of {len(dataset.exclude)} lines of --exclude name a file of {dataset.name}."]
 
 
 def root_of_store(root: Path | None, location: str) -> Path:

@@ -1,5 +1,6 @@
 """`forgery-prep`: from a dataset's folder to a labelled store."""
 
+import dataclasses
 import json
 import webbrowser
 from pathlib import Path, PurePosixPath
@@ -86,6 +87,7 @@ def run(
     limit: options.Limit = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
     overwrite: options.Overwrite = False,
+    exclude: options.Exclude = None,
     max_rejects: MaxRejects = 0.25,
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
@@ -96,8 +98,9 @@ def run(
     about = options.manifest_of(dataset, manifest)
     settings = options.recipe_of(recipe, about)
     found = options.dataset_of(about, root, settings, limit)
+    found = dataclasses.replace(found, exclude=options.exclusions_of(exclude, found.name))
     job = Job(found, settings, options.store_of(store, found.name), limit)
-    for note in found.notes:
+    for note in (*found.notes, *options.said_of(found)):
         err.print(f"Note: {note}")
     out.print(info.plan(job), markup=False)
     if dry_run:
@@ -235,7 +238,7 @@ def view(
     store: options.Store = None,
     bad: Annotated[
         Path | None,
-        typer.Option(help="CSV of the rows marked bad.  [default: NAME.bad.csv of the store NAME.zarr]"),
+        typer.Option(help="CSV of the rows marked bad, for --exclude.  [default: NAME.bad.csv of the store NAME.zarr]"),
     ] = None,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port on this machine; 0: any that is free.")] = 0,
     browser: Annotated[bool, typer.Option(help="Open the page in the browser.")] = False,

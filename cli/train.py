@@ -63,6 +63,7 @@ def train(
     frozen_norm: Annotated[
         bool, typer.Option("--frozen-norm", help="Batch norm keeps its running statistics.")
     ] = False,
+    exclude: options.Exclude = None,
     settings: Annotated[bool, typer.Option("--settings", help="List the detector's settings and presets.")] = False,
     version: options.Version = False,
 ) -> None:
@@ -83,7 +84,7 @@ def train(
     base = Job(
         stores_of(store), chosen[0], chosen[0].parse([]), Path("runs"), steps=steps or 0, device=device,
         precision=precision, pretrained=pretrained, resume=resume, overwrite=overwrite, seed=seed, micro=micro_batch,
-        frozen_norm=frozen_norm, val_frames=val_frames, command=command(),
+        frozen_norm=frozen_norm, val_frames=val_frames, exclude=options.exclusions_of(exclude), command=command(),
     )  # fmt: skip
     jobs = [
         dataclasses.replace(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.data.store_reader import Reader
 from models.detectors.base import SOURCES
 from pipeline.errors import StoreError
+from pipeline.exclusions import Exclusion, without
 
 REAL, FAKE, RR, FR = range(len(SOURCES))
 NO_ROW = -1
@@ -79,6 +80,8 @@ class Choice:
         Compression of the twin that each row must have; empty: none.
     frames : int
         Greatest number of rows of each video, evenly spaced; 0: all.
+    exclude : sequence of Exclusion
+        Faces that are left out, with all that hangs on them (`pipeline.exclusions.without`); blends of them too.
     """
 
     split: str = ""
@@ -87,6 +90,7 @@ class Choice:
     taught: Sequence[str] = ()
     twin: str = ""
     frames: int = 0
+    exclude: Sequence[Exclusion] = ()
 
 
 def choose(readers: Sequence[Reader], choice: Choice, *, blends: bool = False) -> Table:
@@ -139,6 +143,8 @@ def _own(number: int, reader: Reader, choice: Choice, videos: int) -> Table:
     wanted = _fits(named, choice) & _of_methods(method, columns["method"], choice)
     twin = _twins(reader, choice.twin)
     wanted &= (twin != NO_ROW) | (not choice.twin)
+    gone = without(columns, reader.dataset, choice.exclude)
+    wanted &= ~(gone | (gone[twin] & (twin != NO_ROW)))
     rows = np.flatnonzero(wanted)
     if choice.frames:
         rows = _spaced(rows, columns["video"], choice.frames)
@@ -161,7 +167,8 @@ def _blends(number: int, reader: Reader, choice: Choice, videos: int) -> Table:
     if not columns:
         return _own(number, reader, choice, videos).take([])
     named = _named(reader, columns)
-    rows = np.flatnonzero(_fits(named, choice))
+    gone = without(reader.columns, reader.dataset, choice.exclude)
+    rows = np.flatnonzero(_fits(named, choice) & ~gone[columns["inside"]] & ~gone[columns["outside"]])
     ones = np.ones(len(rows), np.int64)
     return Table(
         store=number * ones,

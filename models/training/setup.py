@@ -19,8 +19,9 @@ from models.detectors.base import Detector
 from models.detectors.settings import Settings
 from models.detectors.spec import Plan, require
 from models.runtime.checkpoint import Checkpoint, load
-from pipeline.config import differences
+from pipeline.config import differences, digest
 from pipeline.errors import ConfigError, StoreError
+from pipeline.exclusions import Exclusion
 
 BEST, LAST, METRICS_FILE, RUN_FILE, CURVES = "best.ckpt", "last.ckpt", "metrics.csv", "run.json", "curves.png"
 PACKAGES = ("forgery-prep", "lightning-fabric", "numpy", "tensorstore", "timm", "torch", "torchvision")
@@ -55,6 +56,8 @@ class Job:
         Batch norm keeps its running statistics; always so with several CPU processes.
     val_frames : int
         Frames of each video in validation, evenly spaced; 0: all.
+    exclude : tuple of Exclusion
+        Faces left out of training and validation.
     command : str
         Command line, recorded in `run.json`.
     """
@@ -74,13 +77,15 @@ class Job:
     micro: int = 0
     frozen_norm: bool = False
     val_frames: int = 0
+    exclude: tuple[Exclusion, ...] = ()
     command: str = ""
 
     def identity(self) -> dict[str, Any]:
         """Return the values that a resumed run must share with the run it continues."""
         values = self.settings.to_dict()
         init = str(self.init) if self.init else None
-        more = {"seed": self.seed, "precision": self.precision, "init": init}
+        left_out = digest([line.key() for line in self.exclude]) if self.exclude else None
+        more = {"seed": self.seed, "precision": self.precision, "init": init, "exclude": left_out}
         return {"detector": self.detector.name, "settings": values, **more}
 
 
@@ -134,7 +139,7 @@ def prepare(job: Job, fabric: Fabric) -> Data:
     for reader in readers:
         require(plan, reader.arrays, reader.location, job.detector.name)
     methods = classes(plan, readers)
-    wanted = Choice("train", plan.compression, plan.methods, methods, plan.twin)
+    wanted = Choice("train", plan.compression, plan.methods, methods, plan.twin, exclude=job.exclude)
     train = choose(readers, wanted, blends=plan.blends == "stored")
     val = choose(readers, dataclasses.replace(wanted, split="val", frames=job.val_frames))
     for split, table in (("train", train), ("val", val)):

@@ -11,6 +11,7 @@ from pipeline.crop.plan import Plan, plan
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Crops, Part, Reject, as_columns, new_part
 from pipeline.crop.versions import Cropped, Cropper
+from pipeline.exclusions import Exclusion
 from pipeline.manifest import COMPRESSIONS, REAL, Dataset, Video
 
 
@@ -53,7 +54,13 @@ def groups(dataset: Dataset) -> list[Group]:
 
 
 def index_group(
-    group: Group, root: Path, recipe: Recipe, cropped: bool, folder: Path, device: str = "cpu"
+    group: Group,
+    root: Path,
+    recipe: Recipe,
+    cropped: bool,
+    folder: Path,
+    device: str = "cpu",
+    exclude: tuple[Exclusion, ...] = (),
 ) -> tuple[int, int]:
     """Find, crop and stage every face of one group.
 
@@ -69,13 +76,15 @@ def index_group(
         Takes the staged part.
     device : str
         For the detector: `cpu` or `cuda`.
+    exclude : tuple of Exclusion
+        Faces and files that are not used.
 
     Returns
     -------
     kept, lost : int
         Rows staged, and rows asked for that cannot be had.
     """
-    context = Context(root, recipe, device, cropped)
+    context = Context(root, recipe, device, cropped, exclude)
     with new_part(folder, group.number) as (staged, done):  # first: a folder that cannot be written shows at once
         planned, unusable = plan(group.reals, group.fakes, context)
         videos = _crop(planned, context, staged) if planned else []

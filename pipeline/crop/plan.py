@@ -5,14 +5,14 @@ The plan says which faces are cropped from which frames of which files, before t
 
 import functools
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Recipe
-from pipeline.crop import masks, reading
+from pipeline.crop import excluding, masks, reading
 from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
 from pipeline.faces import choice
@@ -63,6 +63,11 @@ class Take:
     sources: tuple[Source, ...]  # least compressed first
     frames: NDArray[np.int64]  # increasing, shape (n,)
     tracks: tuple[int, ...]  # count in Faces.tracks
+    dropped: Mapping[tuple[int, int], str] = field(default_factory=dict)  # (frame, track) that go -> reason
+
+    def faces(self, faces: Faces, frame: int) -> list[Found]:
+        """Return the faces to crop from one frame."""
+        return [face for face in faces.at(frame, self.tracks) if (frame, face.track) not in self.dropped]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +102,8 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     others = [versions for versions in fakes if versions is not main]
     opened, rejects = _open(main, context)
     if not opened:
-        reason = f"its real video {main[0].path} cannot be read"
+        whole = excluding.whole_file(main[0].path, context)
+        reason = f"its real video {main[0].path} {'is excluded' if whole else 'cannot be read'}"
         lost = [_unusable(video, "pair", reason, context.recipe) for versions in others for video in versions]
         return None, (*rejects, *lost)
     there = _common(opened, context)
@@ -113,7 +119,7 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     used = sorted({track for take in takes for track in take.tracks})
     of_main = Take(opened, faces.frames, tuple(used) or choice.dominant(faces.tracks))
     sources = opened + tuple(source for take in takes for source in take.sources)
-    return Plan(sources, faces, of_main, tuple(takes)), rejects
+    return Plan(sources, faces, *excluding.mark(of_main, takes, faces, context)), rejects
 
 
 def _open(
@@ -134,6 +140,8 @@ def _probe(
     video: Video, context: Context, reals: Sequence[Source] | None, reference: Source | None
 ) -> tuple[Source | None, list[Reject]]:
     """Probe one file, whose frames count as the reference's do; a fake needs a readable real of its compression."""
+    if marked := excluding.whole_file(video.path, context):
+        return None, [_unusable(video, excluding.STAGE, marked, context.recipe)]
     if reals is not None and not any(real.video.compression == video.compression for real in reals):
         reason = f"there is no readable real video in {video.compression}"
         return None, [_unusable(video, "pair", reason, context.recipe)]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.config import Recipe
 from pipeline.crop.staging import Source
 from pipeline.errors import DecodeError, SourceError
+from pipeline.exclusions import Exclusion
 from pipeline.video import archives, frames
 from pipeline.video.numbering import Numbering, numbering
 
@@ -26,6 +27,7 @@ class Context:
     recipe: Recipe
     device: str = "cpu"  # for the detector
     cropped: bool = False  # the pictures are face crops already: no detection, the box is the whole frame
+    exclude: tuple[Exclusion, ...] = ()  # faces and files that are not used
 
 
 def numbered(source: Source, context: Context) -> Numbering:

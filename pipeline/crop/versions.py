@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.crop import crops
+from pipeline.crop import crops, excluding
 from pipeline.crop.alignment import alignment, thumbnail
 from pipeline.crop.plan import Found, Plan, Take
 from pipeline.crop.reading import Context, Frame, Reader
@@ -59,10 +59,11 @@ class Cropper:
         frames : RealFrames
             Of this video, for its fakes.
         """
-        faces, wanted = self.plan.faces, take.frames.tolist()
+        faces, gone = self.plan.faces, {frame for frame, _ in take.dropped}
+        wanted = [frame for frame in take.frames.tolist() if frame not in gone or take.faces(faces, frame)]
         lost = dict(real.lost if real else faces.unread)
         for frame in wanted:
-            if not faces.at(frame, take.tracks):
+            if not take.faces(faces, frame):
                 lost.setdefault(frame, "the face was not found" if faces.tracks else "no face was found")
         thumbs: dict[tuple[str, int], NDArray[np.uint8]] = {}
         rows: list[Row] = []
@@ -72,7 +73,7 @@ class Cropper:
             for frame, picture in reader:
                 thumbs[level, frame] = thumb = thumbnail(picture)
                 pair = (thumb, real.thumbs[level, frame]) if real else None
-                rows += [self._row(source, frame, picture, face, pair) for face in faces.at(frame, take.tracks)]
+                rows += [self._row(source, frame, picture, face, pair) for face in take.faces(faces, frame)]
             told = "" if len(take.sources) == 1 else f"{level}: "
             lost = {frame: told + reader.why(frame) for frame in wanted if frame not in reader.got} | lost
         stage = "pair" if real else "faces"
@@ -82,7 +83,8 @@ class Cropper:
             for frame in wanted
             if frame in lost
         ]
-        return Cropped(tuple(row for row in rows if row.frame not in lost), tuple(rejects)), RealFrames(thumbs, lost)
+        kept = tuple(row for row in rows if row.frame not in lost)
+        return Cropped(kept, (*excluding.rejects(take), *rejects)), RealFrames(thumbs, lost)
 
     def _row(self, source: Source, frame: int, picture: Frame, face: Found, pair: tuple[Frame, Frame] | None) -> Row:
         """Crop one face and describe it."""

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import store
+from pipeline import exclusions, store
 from pipeline.crop import groups, staging
 from pipeline.crop.staging import Part
 from pipeline.errors import ConfigError
@@ -66,7 +66,9 @@ def dataset_of(group: store.Group, root: Path) -> Dataset:
     if not root.exists():
         raise ConfigError(f"the dataset's folder {root} is not there; name it with --root")
     attributes = store.attributes_of(group)
-    return scan(attributes["manifest"], root, seed=attributes["seed"], limit=attributes["limit"])
+    found = scan(attributes["manifest"], root, seed=attributes["seed"], limit=attributes["limit"])
+    lines = tuple(exclusions.from_key(key) for key in attributes.get("exclude") or ())
+    return dataclasses.replace(found, exclude=lines)
 
 
 def columns(sources: Sources) -> dict[str, Any]:

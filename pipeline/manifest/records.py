@@ -1,8 +1,11 @@
 """Records of a dataset and its videos, and the reserved names of methods and compressions."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pipeline.exclusions import Exclusion
 
 REAL = "real"  # the method of a real video
 NATIVE = "native"  # the compression of data that declares none
@@ -38,6 +41,7 @@ class Dataset:
     notes: tuple[str, ...] = field(default=())  # leaks of official splits and the like: reported, not fatal
     missing: tuple[tuple[str, str], ...] = field(default=())  # (path, reason) of files that should be there
     lost: frozenset[str] = frozenset()  # paths of `missing` whose rows are missing too: videos, not masks
+    exclude: tuple[Exclusion, ...] = ()  # faces and files that are not used
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -54,6 +58,11 @@ class Dataset:
         """The amounts of compression that occur, the least first."""
         found = {video.compression for video in self.videos}
         return tuple(name for name in COMPRESSIONS if name in found)
+
+    def exclusions_of(self, videos: Iterable[Video]) -> tuple[Exclusion, ...]:
+        """Return the exclusions that name some of its files."""
+        paths = {video.path for video in videos}
+        return tuple(line for line in self.exclude if line.video in paths)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ class Job:
             "recipe": self.recipe.to_dict(),
             "limit": self.limit,
             "files": {"number": len(files), "digest": digest(files)},
+            "exclude": [line.key() for line in self.dataset.exclude] or None,
         }
 
 
@@ -257,7 +258,9 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
 def _compare(job: Job, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     if changed := differences(old, new):
         # other files follow from another limit or manifest; their digest says nothing to anybody
-        told = [text for text in changed if not text.startswith("files.")] or ["the dataset's files have changed"]
+        told = [text for text in changed if not text.startswith(("files.", "exclude "))]
+        told += ["the list of excluded faces"] if old.get("exclude") != new.get("exclude") else []
+        told = told or ["the dataset's files have changed"]
         raise StoreError(
             f"{job.location} was made with other settings: {', '.join(told)}. "
             "Choose another --store, or --overwrite this one."

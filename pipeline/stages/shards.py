@@ -49,7 +49,10 @@ def index_all(
     """
     every = groups.groups(dataset)
     todo = [group for group in every if not _staged(folder, group.number)]
-    tasks = [(group, dataset.root, recipe, dataset.cropped, folder, device) for group in todo]
+    tasks = [
+        (group, dataset.root, recipe, dataset.cropped, folder, device, dataset.exclusions_of(group.videos))
+        for group in todo
+    ]
     lost, again = 0, []
     with progress.stage(FACES, len(every)) as advance:
         advance(len(every) - len(todo), "")

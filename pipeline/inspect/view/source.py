@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline import store
+from pipeline import exclusions, store
 from pipeline.errors import StoreError
+from pipeline.exclusions import Exclusion
 from pipeline.inspect.view import pictures
 from pipeline.labels import LABELS
-from pipeline.store import exclusions
-from pipeline.store.exclusions import Exclusion
 
 IMAGE = "image"
 ON_DEMAND = ("box", "landmarks")  # columns of several numbers a row: asked for with the row

@@ -20,6 +20,7 @@ from models.detectors.base import SOURCES
 from models.detectors.spec import Epoch
 from pipeline import store
 from pipeline.errors import ConfigError, DamageError, StoreError
+from pipeline.exclusions import Exclusion
 
 MIX = {"real": 16, "fake": 5, "rr": 5, "fr": 6}
 
@@ -335,3 +336,27 @@ def test_reading_ahead_keeps_the_order_and_stops():
     assert next(taken) == 0
     taken.close()
     assert [len(rows) for rows in in_order(7, 3)] == [3, 3, 1]
+
+
+def test_excluded_faces_are_in_no_table_nor_are_their_blends(tmp_path):
+    location = make_store(tmp_path / "tiny.zarr")
+    readers = (open_store(location),)
+    columns = readers[0].columns
+    line = Exclusion("real/c23/train0.mp4", 1)
+    whole = choose(readers, Choice("train"), blends=True)
+    some = choose(readers, Choice("train", exclude=(line,)), blends=True)
+    face = int(columns["face"][np.flatnonzero(columns["frame"] == 1)[0]])
+    own = some.row[some.source <= 1]
+    assert face in columns["face"][whole.row[whole.source <= 1]]
+    assert face not in columns["face"][own]
+    blends = readers[0].blends
+    rows = some.row[some.source > 1]
+    assert len(whole) - len(some) == 6 + int(np.isin(columns["face"][blends["outside"]], [face]).sum())
+    assert face not in columns["face"][blends["outside"][rows]]
+
+
+def test_a_row_whose_twin_is_excluded_has_no_place_among_twins(tmp_path):
+    readers = (open_store(make_store(tmp_path / "tiny.zarr", blends=False)),)
+    whole = choose(readers, Choice("train", "c40", twin="c23"))
+    some = choose(readers, Choice("train", "c40", twin="c23", exclude=(Exclusion("Swap/c23/train1.mp4"),)))
+    assert len(whole) - len(some) == 3

@@ -7,12 +7,11 @@ import stores
 import tinystore
 from starlette.testclient import TestClient
 
-from pipeline import store
+from pipeline import exclusions, store
 from pipeline.errors import ConfigError, StoreError
 from pipeline.inspect.view.app import application
 from pipeline.inspect.view.source import open_source
 from pipeline.labels import LABELS
-from pipeline.store import exclusions
 
 TOKEN = "secret"
 

@@ -14,7 +14,7 @@ from pipeline.errors import ConfigError
 from pipeline.files import refused, replacing
 
 EDGES = ("left", "top", "right", "bottom")
-NEAR = 1.0  # pixels by which the edges of one and the same box may differ: files hold rounded numbers
+SAME = 0.5  # intersection over union from which two boxes are of one face: another recipe enlarges by another factor
 Box = tuple[float, float, float, float]
 Columns = Mapping[str, NDArray[Any]]
 
@@ -49,7 +49,26 @@ class Exclusion:
         """Tell whether a face of its file, given by the frame's index and the enlarged box, is meant."""
         if self.frame is not None and self.frame != frame:
             return False
-        return self.box is None or bool(np.abs(np.subtract(self.box, box)).max() <= NEAR)
+        return self.box is None or _overlap(self.box, box) >= SAME
+
+    def key(self) -> list[Any]:
+        """Return what decides which faces go, and the note, as plain values; `from_key` makes them a line again."""
+        return [self.video, self.frame, None if self.box is None else list(self.box), self.note]
+
+
+def from_key(key: Sequence[Any]) -> Exclusion:
+    """Return the line with a `key`."""
+    video, frame, box, note = key
+    return Exclusion(video, frame, None if box is None else tuple(box), note=note)
+
+
+def _overlap(one: Box, other: Sequence[float] | NDArray[Any]) -> float:
+    """Return the intersection over union of two boxes; 0 where one of them has no area."""
+    edges = np.array([one, other], np.float64)
+    inner = edges[:, :2].max(0), edges[:, 2:].min(0)
+    shared = float(np.maximum(inner[1] - inner[0], 0).prod())
+    both = float(np.maximum(edges[:, 2:] - edges[:, :2], 0).prod(axis=1).sum()) - shared
+    return shared / both if both > 0 else 0.0
 
 
 def read(path: Path) -> tuple[Exclusion, ...]:

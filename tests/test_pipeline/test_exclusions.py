@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 import tinystore
 
-from pipeline import store
+from pipeline import exclusions, store
 from pipeline.errors import ConfigError, WriteError
-from pipeline.store import exclusions
-from pipeline.store.exclusions import Exclusion
+from pipeline.exclusions import Exclusion
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +82,7 @@ def test_another_box_dataset_or_frame_is_another_face(columns):
     path = "real/c23/test0.mp4"
     (row,) = rows(columns, path, 1)
     box = tuple(map(float, columns["box"][row]))
-    near, far = tuple(edge + 0.6 for edge in box), tuple(edge + 5 for edge in box)
+    near, far = tuple(edge + 3 for edge in box), tuple(edge + 12 for edge in box)
     assert exclusions.rows_of(columns, "tiny", [Exclusion("x", 1), Exclusion(path, 1, near)]) == {row: 1}
     for line in (Exclusion(path, 1, far), Exclusion(path, 9), Exclusion(path, 1, box, dataset="other")):
         assert not exclusions.without(columns, "tiny", [line]).any()

@@ -1,4 +1,4 @@
-"""What a command shows: progress bars or, without a terminal, a plain line now and then; errors in one sentence."""
+"""Terminal output: progress bars or, without a terminal, a plain line now and then; errors in one sentence."""
 
 import contextlib
 import sys

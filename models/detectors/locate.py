@@ -59,7 +59,7 @@ class LocateSettings(Settings):
 
     @property
     def selection(self) -> str:
-        """What the best checkpoint is chosen by."""
+        """Metric by which the best checkpoint is chosen."""
         by_task = "auc" if self.classes == 2 else "accuracy"  # AUC is that of real against fake: blind to the classes
         return by_task if self.metric == "task" else self.metric
 

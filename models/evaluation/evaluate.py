@@ -31,7 +31,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be judged.
+    """Selection of what is evaluated.
 
     Attributes
     ----------

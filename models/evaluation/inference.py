@@ -25,7 +25,7 @@ BATCH = 32
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a detector says of rows; every array but `loss` has one entry a row.
+    """Scores of rows by a detector; every array but `loss` has one entry a row.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What an evaluation leaves: `metrics.json`, `metrics.csv`, `scores.csv`, plots, and a table for the screen."""
+"""Output files of an evaluation: `metrics.json`, `metrics.csv`, `scores.csv`, plots, and a table for the screen."""
 
 import csv
 from collections.abc import Iterator, Mapping

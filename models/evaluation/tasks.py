@@ -1,4 +1,4 @@
-"""What counts as right, by a network's task: real against fake, or several classes told apart."""
+"""Metrics by a network's task: real against fake, or several classes told apart."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Answers:
 
     @property
     def classes(self) -> int:
-        """How many classes the network tells apart."""
+        """Number of classes that the network tells apart."""
         return int(self.probabilities.shape[1])
 
 
@@ -60,7 +60,7 @@ def by_video(frames: Answers) -> Answers:
 
 @dataclass(frozen=True)
 class Task:
-    """How answers of one kind of network are judged.
+    """Task of a network: its metrics, and how they are computed from its answers.
 
     Attributes
     ----------

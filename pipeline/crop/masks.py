@@ -1,4 +1,4 @@
-"""What a fake's mask covers: which of its frames go with which frames of the video."""
+"""Masks of fakes by frame: which of its frames go with which frames of the video."""
 
 import dataclasses
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""How far a pair's labels can be trusted: what they mark outside the face, and how well they agree with the mask.
+"""Trust in a pair's labels: what they mark outside the face, and how well they agree with the mask.
 
 A label that marks the surroundings of the face says that fake and real differ all over (encoded again, shifted, not a
 pair), not where the face was manipulated.

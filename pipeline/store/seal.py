@@ -27,7 +27,7 @@ Numbers = NDArray[np.uint64]
 
 @dataclass(frozen=True)
 class Seal:
-    """What the metadata of a finished store was when it was finished."""
+    """Metadata of a store at the moment it was finished."""
 
     root: dict[str, Any]  # attributes of the root
     files: dict[str, str]  # digests of the other metadata files, by the path of their array or group

@@ -1,4 +1,4 @@
-"""What the viewer serves: a store's columns as they are, its crops and labels on demand, and its rows marked bad."""
+"""Data source of the viewer: a store's columns as they are, its crops and labels on demand, and its rows marked bad."""
 
 import math
 import threading

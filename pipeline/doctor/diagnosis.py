@@ -9,9 +9,9 @@ from typing import Any
 from pipeline.config import Recipe
 from pipeline.doctor.estimate import Estimate, estimate
 from pipeline.doctor.files import damaged, empty
-from pipeline.manifest import NATIVE, REAL, SPLITS, Survey, Video, survey
+from pipeline.manifest import NATIVE, REAL, SPLITS, Survey, survey
 from pipeline.manifest.leaks import some
-from pipeline.manifest.records import Entry, ordered_methods
+from pipeline.manifest.records import ordered_methods
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,11 @@ def diagnose(
     findings += _unpaired(found)
     findings += _missing(found, partial)
     findings += _gaps(found, partial)
+    if data.videos:
+        findings += _absent(counts, partial)
     if not partial and data.videos:
         findings += _short(counts)
-    files = [video.path for video in data.videos] + [entry.path for entry in found.unpaired]
+    files = [video.path for video in data.videos]
     without = empty(data.root, [*files, *(video.mask for video in data.videos if video.mask)])
     findings += [f"{len(without)} files are empty: {some(without)}"] if without else []
     if deep:
@@ -102,11 +104,11 @@ def diagnose(
     return Diagnosis(
         dataset=data.name,
         root=str(root),
-        videos=len(data.videos) + len(found.unpaired),
+        videos=len(data.videos),
         reals=len(data.videos) - len(fakes),
-        fakes=len(fakes) + len(found.unpaired),
+        fakes=len(fakes),
         paired=paired,
-        unpaired=len(fakes) + len(found.unpaired) - paired,
+        unpaired=len(fakes) - paired,
         counts=counts,
         findings=tuple(findings),
         notes=(*_layout(found), *data.notes),
@@ -118,7 +120,6 @@ def _counts(manifest: Mapping[str, Any], found: Survey) -> tuple[Count, ...]:
     """Count by method, compression and split, with what the lists or the manifest expect."""
     data = found.dataset
     have = Counter((video.method, video.compression, video.split) for video in data.videos)
-    have.update((entry.method, entry.compression, "") for entry in found.unpaired)
     named = Counter((method, split) for (method, _), split in found.named.items())
     methods = ordered_methods(dict(manifest), {method for method, _, _ in have} | set(manifest.get("methods", [])))
     compressions = manifest.get("compressions") or sorted({name for _, name, _ in have}) or [NATIVE]
@@ -146,12 +147,23 @@ def _short(counts: Iterable[Count]) -> list[str]:
     ]
 
 
+def _absent(counts: Iterable[Count], partial: bool) -> list[str]:
+    """Say which class, and in a whole copy which method, has not one video."""
+    found = Counter[str]()
+    for count in counts:
+        found[count.method] += count.found if count.split == "all" else 0
+    fakes = {method: number for method, number in found.items() if method != REAL}
+    told = [] if found[REAL] else ["no real video is here"]
+    told += [] if any(fakes.values()) else ["no fake is here"]
+    return told if partial else told + [f"no video of {method} is here" for method, n in fakes.items() if not n]
+
+
 def _unpaired(found: Survey) -> list[str]:
     reasons: dict[str, list[str]] = defaultdict(list)
     for absent in found.missing:
         if absent.kind == "pair":
             reasons[absent.reason].append(absent.path)
-    return [f"{len(paths)} fakes without a pair, {reason}: {some(paths)}" for reason, paths in reasons.items()]
+    return [f"{len(paths)} fakes without a pair (kept), {reason}: {some(paths)}" for reason, paths in reasons.items()]
 
 
 def _missing(found: Survey, partial: bool) -> list[str]:
@@ -178,8 +190,7 @@ def _gaps(found: Survey, partial: bool) -> list[str]:
     if partial:
         return []
     have: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)
-    everything: list[Video | Entry] = [*found.dataset.videos, *found.unpaired]
-    for each in everything:
+    for each in found.dataset.videos:
         have[each.method, each.compression][each.id] = each.path
     wanted: dict[str, set[str]] = defaultdict(set)
     for (method, _), paths in have.items():
@@ -196,9 +207,6 @@ def _gaps(found: Survey, partial: bool) -> list[str]:
 
 
 def _layout(found: Survey) -> list[str]:
-    """Say what is called otherwise than usual, each name once, and what fits nothing."""
+    """Say what is called otherwise than usual, each name once."""
     names = {(PurePosixPath(path).name, usual) for path, usual in found.deviations.items()}
-    notes = [f"{name} is read as {usual}." for name, usual in sorted(names)]
-    if found.strangers:
-        notes.append(f"{len(found.strangers)} files fit no pattern and are left out: {some(found.strangers)}.")
-    return notes
+    return [f"{name} is read as {usual}." for name, usual in sorted(names)]

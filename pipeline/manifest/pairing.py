@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.paths import template_fields, usual_path
-from pipeline.manifest.records import COMPRESSIONS, REAL, Entry, Findings, Missing, Video
+from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, Entry, Findings, Missing, Video
 
 
-def pair(
-    manifest: Mapping[str, Any], entries: Sequence[Entry], root: Path, findings: Findings
-) -> tuple[list[Video], list[Entry]]:
+def pair(manifest: Mapping[str, Any], entries: Sequence[Entry], root: Path, findings: Findings) -> list[Video]:
     """Turn entries into videos: every fake with its real of the same compression and its mask.
+
+    A fake whose real video is not here stays, without a pair: its class is known.
 
     Parameters
     ----------
@@ -28,35 +28,33 @@ def pair(
 
     Returns
     -------
-    videos : list of Video
+    list of Video
         With the data's own word for the split as their split.
-    unpaired : list of Entry
-        Fakes whose real video is not here.
     """
     by_role: dict[str, list[Entry]] = {"real": [], "fake": [], "mask": []}
     for entry in entries:
         by_role[entry.role].append(entry)
     reals = {(entry.id, entry.compression): entry for entry in _unique(by_role["real"], findings)}
-    masks = {(entry.method, entry.id): entry.path for entry in _unique(by_role["mask"], findings)}
+    masks: dict[tuple[str, str], dict[str, str]] = defaultdict(dict)  # of one compression, or of all (NATIVE)
+    for entry in _unique(by_role["mask"], findings):
+        masks[entry.method, entry.id][entry.compression] = entry.path
     compressions: dict[str, list[str]] = defaultdict(list)
     for id_, compression in reals:
         compressions[id_].append(compression)
-    videos, unpaired = [_video(entry, entry, None) for entry in reals.values()], []
+    videos = [_video(entry, entry, None) for entry in reals.values()]
     absent = dict[tuple[str, str], Missing]()
     for fake in _unique(by_role["fake"], findings):
         loose = not manifest.get("paired", True) or not fake.targets
         real = None if loose else _real(fake, reals, compressions)
         if real is None and not loose:
-            unpaired.append(fake)
             findings.missing.append(Missing(fake.path, _reason(fake, compressions), fake.targets[0], "pair"))
-            continue
         mask = _mask(manifest, fake, masks, root)
         if isinstance(mask, Missing):
             absent[fake.method, fake.id] = mask._replace(target=real.id if real else fake.id)
             mask = None
         videos.append(_video(fake, real, mask))
     findings.missing.extend(absent.values())
-    return videos, unpaired
+    return videos
 
 
 def _unique(entries: Iterable[Entry], findings: Findings) -> list[Entry]:
@@ -98,11 +96,12 @@ def _reason(fake: Entry, compressions: Mapping[str, Sequence[str]]) -> str:
 
 
 def _mask(
-    manifest: Mapping[str, Any], fake: Entry, masks: Mapping[tuple[str, str], str], root: Path
+    manifest: Mapping[str, Any], fake: Entry, masks: Mapping[tuple[str, str], Mapping[str, str]], root: Path
 ) -> str | Missing | None:
     if fake.mask is not None:
         return fake.mask if (root / fake.mask).exists() else Missing(fake.mask, f"the mask of {fake.path}", kind="mask")
-    found = masks.get((fake.method, fake.id))
+    shown = masks.get((fake.method, fake.id), {})
+    found = next((shown[name] for name in (fake.compression, NATIVE, *COMPRESSIONS) if name in shown), None)
     if found is None and fake.method in manifest.get("masked", []):
         patterns = [source["path"] for source in manifest["source"] if source.get("role") == "mask"]
         values = {"method": fake.method, "id": fake.id}
@@ -113,14 +112,14 @@ def _mask(
 
 def _video(entry: Entry, real: Entry | None, mask: str | None) -> Video:
     own = entry.role == "real"
-    shown = real or entry
+    known = "" if own or real or not entry.targets or "*" in entry.targets[0] else entry.targets[0]
     return Video(
         id=entry.id,
         path=entry.path,
         method=REAL if own else entry.method,
         compression=entry.compression,
         split=entry.split,
-        identity=shown.identity or shown.id,
+        identity=(real or entry).identity or known or (real or entry).id,  # an absent real's name is who it shows
         target=real.id if real else "",
         donor=entry.donor,
         mask=mask,

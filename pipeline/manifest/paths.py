@@ -1,8 +1,8 @@
 r"""Path patterns with named fields, matched against a folder level by level.
 
 A pattern is a path whose levels may hold fields: `manipulated_sequences/{method}/{compression}/videos/{id}.mp4`.
-A level may have several names, the usual one first (`videos|images`: the first that is there counts), be left out by
-some copies (`videos|`) or be put in by some (`[videos]`); files above it and in it then both count. Names match
+A level may have several names, the usual one first (`videos|images`: the first that holds something counts), be left
+out by some copies (`videos|`) or be put in by some (`[videos]`); files above it and in it then both count. Names match
 without regard to case. A last level that ends like a video or an image stands for any video, any image and any folder
 of frames of that name; another ending (`.json`, `.tar.gz`) for itself alone.
 """
@@ -167,8 +167,15 @@ def _descend(
         return
     if level.optional:
         yield from _descend(folder, here, rest, values, vocabulary, findings)
-    for name, found in _inner(folder, here, level, values, vocabulary, findings):
-        yield from _descend(folder, join(here, name), rest, found, vocabulary, findings)
+    for spelled in _inner(folder, here, level, values, vocabulary):
+        held = False
+        for name, usual, found in spelled:
+            for match in _descend(folder, join(here, name), rest, found, vocabulary, findings):
+                held = True
+                _note(findings, here, [name], usual)
+                yield match
+        if held:
+            return
 
 
 def _inner(
@@ -177,23 +184,21 @@ def _inner(
     level: _Level,
     values: dict[str, str],
     vocabulary: Vocabulary,
-    findings: Findings,
-) -> Iterator[tuple[str, dict[str, str]]]:
+) -> Iterator[list[tuple[str, str, dict[str, str]]]]:
+    """Yield the folders of a level, for each alternative name of it: as it is called, its usual name, the fields."""
     names = folder.names(here)
     if level.expression is None:
-        for usual in level.names:
-            if found := [name for name in folder.spellings(here, usual) if names[name]]:
-                _note(findings, here, found, level.names[0])
-                yield from ((name, values) for name in found)
-                return
+        for alternative in level.names:
+            found = [name for name in folder.spellings(here, alternative) if names[name]]
+            yield [(name, level.names[0], values) for name in found]
         return
+    fitting = []
     for name, is_folder in names.items():
         if is_folder and (matched := level.expression.fullmatch(name)):
             found_values = _merge(values, matched.groupdict(), vocabulary)
             if found_values is not None:
-                usual = level.names[0].format_map(found_values)
-                _note(findings, here, [name], usual)
-                yield name, found_values
+                fitting.append((name, level.names[0].format_map(found_values), found_values))
+    yield fitting
 
 
 def _leaves(

@@ -87,7 +87,7 @@ class Missing(NamedTuple):
     path: str
     reason: str
     target: str = ""  # id of the real video it goes with, where that is known
-    kind: str = "file"  # file, mask, or pair: the file is here and its real video is not
+    kind: str = "file"  # file, mask, or pair: the file is here, and kept, and its real video is not
 
 
 @dataclass

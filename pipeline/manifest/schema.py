@@ -35,6 +35,10 @@ SOURCES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         frozenset({"role", "path", "id"}),
         frozenset({"roles", "method", "compression", "identity", "target", "donor", "split", "folders"}),
     ),
+    "folders": (
+        frozenset({"role", "path", "id"}),
+        frozenset({"roles", "method", "compression", "identity", "target", "donor", "split"}),
+    ),
     "archives": (
         frozenset({"role", "path", "id"}),
         frozenset({"roles", "method", "compression", "identity", "target", "donor", "split"}),
@@ -42,7 +46,21 @@ SOURCES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "table": (
         frozenset({"role", "path", "id", "file"}),
         frozenset(
-            {"roles", "method", "compression", "identity", "target", "donor", "split", "keys", "from", "required"}
+            {
+                "roles",
+                "method",
+                "compression",
+                "identity",
+                "target",
+                "donor",
+                "split",
+                "keys",
+                "cut",
+                "columns",
+                "separator",
+                "from",
+                "required",
+            }
         ),
     ),
     "pairs": (frozenset(), frozenset()),
@@ -53,6 +71,7 @@ TEMPLATES = ("role", "id", "method", "compression", "identity", "target", "donor
 RULES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
     "pair lists": (frozenset({"files"}), frozenset()),
     "test list": (frozenset({"file", "real"}), frozenset({"validation"})),
+    "name lists": (frozenset({"files"}), frozenset({"rest"})),
     "column": (frozenset(), frozenset({"values", "validation", "shares", "unlisted"})),
     "seeded": (frozenset(), frozenset({"shares", "counts", "rest"})),
 }
@@ -129,9 +148,9 @@ def _source_problems(source: Any) -> list[str]:
     needed, further = SOURCES[kind]
     problems = [f"{key} is missing." for key in sorted(needed - source.keys())]
     problems += [f"{key} is not a key of kind {kind}." for key in sorted(source.keys() - needed - further - {"kind"})]
-    if problems or kind not in {"patterns", "archives"}:
+    if problems or kind not in {"patterns", "archives", "folders"}:
         return problems
-    known = template_fields(source["path"]) | {"stem"} | ({"folder"} if kind == "archives" else set())
+    known = template_fields(source["path"]) | {"stem"} | ({"folder"} if kind in {"archives", "folders"} else set())
     for key in TEMPLATES:
         templates = source.get(key, "")
         for template in templates if isinstance(templates, list) else [templates]:

@@ -75,8 +75,9 @@ def _pair_lists(videos: Sequence[Video], context: Context) -> Assignment:
             for method in context.methods:
                 done.named |= {(method, "_".join(order)): names[order[0]] for order in (pair, pair[::-1])}
     for video in videos:
-        if video.target in names:
-            done.splits[video.method, video.id] = names[video.target]
+        shown = video.target or video.identity  # of a fake whose real video is not here
+        if shown in names:
+            done.splits[video.method, video.id] = names[shown]
     return done
 
 
@@ -181,6 +182,42 @@ def _seeded(videos: Sequence[Video], context: Context) -> Assignment:
     return Assignment(deal(alone if cross else members, shares, context.seed), donors_cross=cross)
 
 
+def _name_lists(videos: Sequence[Video], context: Context) -> Assignment:
+    """Read lists of names, one a line: a video's own, else that of its real, decides; a real follows its fakes."""
+    done = Assignment()
+    names: dict[str, str] = {}
+    for split, pattern in context.rules["files"].items():
+        path = _side_file(pattern, context)
+        for name in _lines(path, context) if path else []:
+            if names.setdefault(name, split) != split:
+                done.leaks.append(f"{name} is in the split files of both {names[name]} and {split}")
+    for video in videos:
+        split = names.get(video.id) or names.get(video.target or video.identity)
+        if split:
+            done.splits[video.method, video.id] = split
+    for video in videos:
+        if video.target and (split := done.splits.get((video.method, video.id))):
+            done.splits.setdefault((REAL, video.target), split)
+    here = {name for video in videos for name in (video.id, video.target, video.identity)}
+    context.findings.missing += [
+        Missing(name, f"the list of {split} names it") for name, split in names.items() if name not in here
+    ]
+    if "rest" in context.rules:
+        for video in videos:
+            done.splits.setdefault((video.method, video.id), context.rules["rest"])
+    return done
+
+
+def _lines(path: str, context: Context) -> list[str]:
+    """Return the names in a list: of every line the path's last level, without an ending."""
+    try:
+        lines = (context.folder.root / path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        context.findings.problems.append(f"{path} cannot be read: {error}.")
+        return []
+    return [stem(line.strip()) for line in lines if line.strip()]
+
+
 def _train_and_val(videos: Sequence[Video], context: Context) -> dict[Key, str]:
     share = context.rules.get("validation", 0.0)
     shares = {"train": 1.0 - share, "val": share} if share else {"train": 1.0}
@@ -200,6 +237,7 @@ def _side_file(pattern: str, context: Context) -> str | None:
 RULES: dict[str, Callable[[Sequence[Video], Context], Assignment]] = {
     "pair lists": _pair_lists,
     "test list": _test_list,
+    "name lists": _name_lists,
     "column": _column,
     "seeded": _seeded,
 }

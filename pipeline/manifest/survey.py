@@ -8,13 +8,13 @@ from typing import Any
 from pipeline.errors import LeakError, ManifestError
 from pipeline.manifest.folder import Folder
 from pipeline.manifest.identity import Key
-from pipeline.manifest.leaks import donor_leaks, identity_leaks, pair_leaks
+from pipeline.manifest.leaks import donor_leaks, identity_leaks, pair_leaks, some
 from pipeline.manifest.order import first, ordered
 from pipeline.manifest.pairing import pair
 from pipeline.manifest.paths import Vocabulary, split_levels, template_fields
 from pipeline.manifest.readers import READERS
 from pipeline.manifest.readers.source import Surroundings
-from pipeline.manifest.records import Dataset, Entry, Findings, Missing, Video
+from pipeline.manifest.records import Dataset, Findings, Missing, Video
 from pipeline.manifest.splits import Assignment, Context, assign
 
 
@@ -26,7 +26,6 @@ class Survey:
     problems: tuple[str, ...] = ()  # stop a run
     leaks: tuple[str, ...] = ()  # stop a run
     missing: tuple[Missing, ...] = ()
-    unpaired: tuple[Entry, ...] = ()  # fakes whose real video is not here
     named: Mapping[Key, str] = field(default_factory=dict)  # where lists name every video: videos -> split
     deviations: Mapping[str, str] = field(default_factory=dict)  # path on disk -> the usual name
     strangers: tuple[str, ...] = ()  # videos and images that fit no pattern
@@ -90,13 +89,16 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
     sources = manifest["source"]
     entries = [entry for source in sources for entry in READERS[source.get("kind", "patterns")](source, around)]
     if not entries and not findings.problems:
-        findings.problems.append(_nothing(manifest, around.folder))
-    paired, unpaired = pair(manifest, entries, base, findings)
+        findings.problems.append(_nothing(manifest, around))
+    paired = pair(manifest, entries, base, findings)
     context = Context(manifest["splits"], manifest.get("methods", []), around.folder, seed, findings)
     assigned = assign(paired, context) if entries else Assignment()
     videos = _with_splits(paired, assigned, findings)
     leaks = _leaks(manifest["splits"], videos, assigned, findings)
     missing = sorted(findings.missing)
+    strangers = sorted(set(findings.strangers) - {entry.path for entry in entries})
+    if strangers:
+        findings.notes.append(f"{len(strangers)} files fit no pattern or list and are left out: {some(strangers)}.")
     return Survey(
         dataset=Dataset(
             name=manifest["name"],
@@ -105,15 +107,14 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
             manifest=manifest,
             notes=tuple(findings.notes),
             missing=tuple((absent.path, absent.reason) for absent in missing),
-            lost=frozenset(absent.path for absent in missing if absent.kind != "mask"),
+            lost=frozenset(absent.path for absent in missing if absent.kind == "file"),
         ),
         problems=tuple(findings.problems),
         leaks=tuple(leaks),
         missing=tuple(missing),
-        unpaired=tuple(unpaired),
         named=assigned.named,
         deviations=findings.deviations,
-        strangers=tuple(sorted(set(findings.strangers) - {entry.path for entry in entries})),
+        strangers=tuple(strangers),
     )
 
 
@@ -144,8 +145,12 @@ def _leaks(rules: Mapping[str, Any], videos: Sequence[Video], assigned: Assignme
     return [f"{leak}." for leak in fatal]
 
 
-def _nothing(manifest: Mapping[str, Any], folder: Folder) -> str:
+def _nothing(manifest: Mapping[str, Any], around: Surroundings) -> str:
     """Say what was expected in a folder, and where it seems to be instead."""
+    folder, absent = around.folder, around.findings.missing
+    if absent:
+        listed = f"None of the {len(absent)} files of {manifest['title']} that are listed is there"
+        return f"{listed}; the first is {folder.root / absent[0].path} ({absent[0].reason})."
     patterns = [source["path"] for source in manifest["source"] if "path" in source]
     tops = {split_levels(pattern)[0] for pattern in patterns}
     literal = {top.split("|")[0].casefold() for top in tops if "[" not in top and not template_fields(top)}

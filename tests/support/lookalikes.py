@@ -116,8 +116,16 @@ def dfdc() -> list[File]:
         }
         files.append(side(f"{folder}/metadata.json", json.dumps(rows)))
         files += [File(f"{folder}/{real}", "real", person), File(f"{folder}/{fake}", "fake", person, person + 1)]
-    files.append(side("test/labels.csv", "filename,label\nyreal.mp4,0\nzfake.mp4,1\n"))
-    return [*files, File("test/yreal.mp4", "real", 4), File("test/zfake.mp4", "fake", 5, 6)]
+    return files
+
+
+def dfdctest() -> list[File]:
+    files = []
+    for number, part in enumerate(("validation", "test")):
+        files.append(side(f"{part}/labels.csv", f"filename,label\nyreal{number}.mp4,0\nzfake{number}.mp4,1\n"))
+        files.append(File(f"{part}/yreal{number}.mp4", "real", 2 * number))
+        files.append(File(f"{part}/zfake{number}.mp4", "fake", 2 * number + 1, 2 * number))
+    return files
 
 
 def dfdcp() -> list[File]:
@@ -195,6 +203,7 @@ LAYOUTS: dict[str, Callable[[], list[File]]] = {
     "celebdf": celebdf,
     "celebdfv1": celebdf,
     "dfdc": dfdc,
+    "dfdctest": dfdctest,
     "dfdcp": dfdcp,
     "uadfv": uadfv,
     "dftimit": dftimit,

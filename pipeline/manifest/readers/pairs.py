@@ -37,7 +37,8 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
     """Yield the reals and fakes of a CSV file of pairs.
 
     Columns: `real` and `fake` are videos, still images or folders of frames, relative to the file's folder or
-    absolute; a row without `fake` adds a real alone. The other columns may be left out or empty: `mask`; `method`
+    absolute; a row without `fake` adds a real alone, one without `real` a fake of an unknown real.
+    The other columns may be left out or empty: `mask`; `method`
     (default `fake`); `split` (default: seeded by identity); `compression` (default `native`); `identity` (default: the
     name of the real's file without ending); `name` (rows that share it are compressions of one fake, and their reals
     of one real).
@@ -81,14 +82,19 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
                 id=fakes[row.line],
                 method=row.method,
                 compression=row.compression,
-                targets=(reals.get(row.real, ""),),
+                identity="" if row.real and _there(row.real, around) else row.identity,
+                targets=(reals[row.real],) if row.real else (),
                 split=row.split,
                 mask=row.mask or None,
             )
 
 
+def _there(path: str, around: Surroundings) -> bool:
+    return (around.folder.root / path).exists()
+
+
 def _here(path: str, reason: str, around: Surroundings) -> bool:
-    there = (around.folder.root / path).exists()
+    there = _there(path, around)
     if not there:
         around.findings.missing.append(Missing(path, reason))
     return there

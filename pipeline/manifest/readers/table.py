@@ -1,4 +1,4 @@
-"""Reader of files listed, with their labels, in a JSON or CSV file."""
+"""Reader of files listed, with their labels, in a JSON, CSV or text file."""
 
 import csv
 import json
@@ -6,43 +6,59 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.manifest.folder import stem
-from pipeline.manifest.paths import Vocabulary, fill, find, match_path, template_fields
+from pipeline.manifest.folder import VIDEO_SUFFIXES, Folder, is_media, join, stem
+from pipeline.manifest.leaks import some
+from pipeline.manifest.paths import Match, Vocabulary, fill, find, match_path, split_levels, template_fields
 from pipeline.manifest.readers.source import Surroundings, make_entry
-from pipeline.manifest.records import Entry, Missing
+from pipeline.manifest.records import Entry, Findings, Missing
 
 
 def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
     """Yield an entry for every row of the source's tables whose file is there.
 
     A row's fields are those of the table's own path, its columns, `key` (what a JSON object files it under), the
-    fields of the first of the source's `keys` patterns that fits the key, and for each of them `<name>_stem`, its last
-    level without ending.
+    fields of the first of the source's `keys` patterns that fits the key, those that `cut` patterns find in columns,
+    and for each of them `<name>_stem`, its last level without ending. Videos beside a table that it does not list are
+    strangers.
 
     Parameters
     ----------
     source : mapping
         `path` is the pattern of the tables, `file` the template of where a row's file is (or a list of templates, the
-        usual one first), `required` whether a dataset without the table is incomplete.
+        usual one first), `cut` a table of columns to the patterns that take them apart, `columns` the names of the
+        columns of a file without a first line of names, `separator` what parts its cells (default: a comma),
+        `required` whether a dataset without the table is incomplete.
     around : Surroundings
         The dataset's root and vocabulary.
     """
     findings = around.findings
     tables = list(find(around.folder, source["path"], around.vocabulary, findings))
+    _untabled(source, tables, around)
     if not tables and source.get("required"):
         where = f" It comes from {source['from']}." if "from" in source else ""
         findings.problems.append(f"No {source['path']} under {around.folder.root}.{where}")
     for table in tables:
-        for row in _rows(around.folder.root / table.path, table.path, around):
+        listed = set[str]()
+        for row in _rows(source, table.path, around):
             values = table.fields | row
-            values |= _key_fields(values.get("key", ""), source.get("keys", ()), around.vocabulary)
+            values |= _fields(values.get("key", ""), source.get("keys", ()), around.vocabulary)
+            for column, patterns in source.get("cut", {}).items():
+                patterns = [patterns] if isinstance(patterns, str) else patterns
+                values |= _fields(values.get(column, ""), patterns, around.vocabulary)
             values |= {f"{name}_stem": stem(value) for name, value in values.items()}
-            yield from _entry(source, values, table.path, around)
+            path = _locate(source, values, table.path, around)
+            if path is not None:
+                listed.add(path)
+                entry = make_entry(source, path, values | {"stem": stem(path)}, findings)
+                if entry is not None:
+                    yield entry
+        findings.strangers += _films(around.folder, table.path.rpartition("/")[0], listed)
 
 
-def _entry(source: Mapping[str, Any], values: dict[str, str], table: str, around: Surroundings) -> Iterator[Entry]:
+def _locate(source: Mapping[str, Any], values: Mapping[str, str], table: str, around: Surroundings) -> str | None:
+    """Return where a row's file is; None, and a remark, where it is not."""
     templates = source["file"]
-    known = values | {"table": table.rpartition("/")[0]}
+    known = dict(values) | {"table": table.rpartition("/")[0]}
     paths = [
         fill(template, known, table).lstrip("/")
         for template in (templates if isinstance(templates, list) else [templates])
@@ -50,17 +66,47 @@ def _entry(source: Mapping[str, Any], values: dict[str, str], table: str, around
     ]
     if not paths:
         around.findings.problems.append(f"{table}: {values.get('key', values)} does not look like its other rows.")
-        return
+        return None
     path = next((found for path in paths if (found := around.folder.locate(path))), None)
     if path is None:
         around.findings.missing.append(Missing(paths[0], f"{table} lists it"))
+    return path
+
+
+def _untabled(source: Mapping[str, Any], tables: Iterable[Match], around: Surroundings) -> None:
+    """Record folders where a table should be, holding videos, that have none."""
+    levels = split_levels(source["path"])
+    if len(levels) < 2 or levels[-2].startswith("["):  # the root itself: `required` says whether it needs the table
         return
-    entry = make_entry(source, path, values | {"stem": stem(path)}, around.findings)
-    if entry is not None:
-        yield entry
+    have = {table.path.rpartition("/")[0] for table in tables}
+    for match in find(around.folder, "/".join(levels[:-1]), around.vocabulary, Findings()):
+        films = _films(around.folder, match.path, set()) if match.path not in have else []
+        if films:
+            reason = f"without it nobody knows which of the {len(films)} videos beside it are fake: {some(films)}"
+            around.findings.missing.append(Missing(join(match.path, levels[-1]), reason))
 
 
-def _rows(path: Path, name: str, around: Surroundings) -> Iterator[dict[str, str]]:
+def _films(folder: Folder, here: str, listed: set[str]) -> list[str]:
+    """Return the videos, and the folders of images, below a folder that are not listed."""
+    found = []
+    names = folder.names(here)
+    for name, is_folder in names.items():
+        path = join(here, name)
+        if path in listed or (is_folder and any(other.startswith(f"{path}.") for other in listed)):
+            continue
+        if is_folder:
+            images = any(is_media(inner) and not deep for inner, deep in folder.names(path).items())
+            films = _films(folder, path, listed)
+            found += (
+                [path] if images and not films and not listed & {join(path, n) for n in folder.names(path)} else films
+            )
+        elif Path(name).suffix.lower() in VIDEO_SUFFIXES:
+            found.append(path)
+    return found
+
+
+def _rows(source: Mapping[str, Any], name: str, around: Surroundings) -> Iterator[dict[str, str]]:
+    path = around.folder.root / name
     try:
         if path.suffix.lower() == ".json":
             listed = json.loads(path.read_text(encoding="utf-8"))
@@ -68,13 +114,14 @@ def _rows(path: Path, name: str, around: Surroundings) -> Iterator[dict[str, str
                 yield {"key": key} | {field: "" if value is None else str(value) for field, value in row.items()}
             return
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            for row in csv.DictReader(lines):
-                yield {field: value or "" for field, value in row.items() if field}
+            table = csv.DictReader(lines, source.get("columns"), delimiter=source.get("separator", ","))
+            for row in table:
+                yield {field: (value or "").strip() for field, value in row.items() if field}
     except (OSError, ValueError, AttributeError, csv.Error) as error:
         around.findings.problems.append(f"{name} cannot be read as a table: {error}.")
 
 
-def _key_fields(key: str, patterns: Iterable[str], vocabulary: Vocabulary) -> dict[str, str]:
-    """Match a row's key with the patterns in turn, as if it were a path on disk."""
-    found = (match_path(key, pattern, vocabulary) for pattern in patterns)
+def _fields(text: str, patterns: Iterable[str], vocabulary: Vocabulary) -> dict[str, str]:
+    """Match a text with the patterns in turn, as if it were a path on disk."""
+    found = (match_path(text, pattern, vocabulary) for pattern in patterns)
     return next((fields for fields in found if fields is not None), {})

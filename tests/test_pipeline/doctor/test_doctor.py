@@ -19,7 +19,8 @@ TOTALS = {
     "dfd": (36, 36, 36),
     "celebdf": (8, 5, 5),
     "celebdfv1": (8, 5, 5),
-    "dfdc": (5, 5, 4),
+    "dfdc": (4, 4, 4),
+    "dfdctest": (2, 2, 0),
     "dfdcp": (6, 6, 6),
     "uadfv": (40, 40, 40),
     "dftimit": (6, 12, 12),
@@ -30,7 +31,8 @@ TOTALS = {
 SPLIT_REALS = {
     "ffpp": (12, 6, 6),
     "celebdf": (5, 1, 2),
-    "dfdc": (2, 1, 2),
+    "dfdc": (2, 1, 1),
+    "dfdctest": (0, 1, 1),
     "dfdcp": (3, 1, 2),
     "uadfv": (35, 0, 5),
     "wilddeepfake": (3, 1, 2),
@@ -76,7 +78,7 @@ def test_a_complete_lookalike_has_no_findings(name: str, tmp_path: Path) -> None
     assert json.loads(json.dumps(found.to_dict()))["videos"] == found.videos
 
 
-@pytest.mark.parametrize("name", sorted(set(TOTALS) - {"wilddeepfake", "hff"}))
+@pytest.mark.parametrize("name", sorted(set(TOTALS) - {"wilddeepfake", "hff", "dfdctest"}))
 def test_fakes_go_with_the_real_video_they_show(name: str, tmp_path: Path) -> None:
     root = make(name, tmp_path)
     people = {file.path: file.person for file in lookalikes.LAYOUTS[name]()}
@@ -100,7 +102,7 @@ def test_ffpp_with_something_missing(tmp_path: Path) -> None:
     (tmp_path / f"{swaps}/masks/videos/002_003.mp4").unlink()
     found = look("ffpp", tmp_path, partial=False)
     text = "\n".join(found.findings)
-    assert "5 fakes without a pair, its real video 004 is here as raw, c40 but not as c23" in text
+    assert "5 fakes without a pair (kept), its real video 004 is here as raw, c40 but not as c23" in text
     assert f"1 masks are missing: {swaps}/masks/videos/002_003.mp4" in text
     assert f"1 videos of Deepfakes (c40) are missing: {swaps}/c40/videos/000_001.mp4" in text
     assert "1 videos of real (c23) are missing: original_sequences/youtube/c23/videos/004.mp4" in text
@@ -127,7 +129,7 @@ def test_other_things_missing(tmp_path: Path) -> None:
     (tmp_path / "d/dfdc_train_part_1/breal.mp4").unlink()
     findings = look("dfdc", tmp_path / "d").findings
     assert findings[0].startswith(
-        "1 fakes without a pair, its real video breal is not here: dfdc_train_part_1/bfake.mp4"
+        "1 fakes without a pair (kept), its real video breal is not here: dfdc_train_part_1/bfake.mp4"
     )
     assert "dfdc_train_part_1/metadata.json lists it): dfdc_train_part_1/breal.mp4" in findings[1]
 
@@ -165,7 +167,8 @@ DEVIATIONS = {
         ("deepfake_in_the_wild/fake_train", "Fake_Train"),
     ],
     "dftimit": [("DeepfakeTIMIT/lower_quality", "lower_quality"), ("VidTIMIT", "vidtimit")],
-    "dfdc": [("dfdc_train_part_0", "train/dfdc_train_part_0"), ("test", "test_videos")],
+    "dfdc": [("dfdc_train_part_0", "train/dfdc_train_part_0")],
+    "dfdctest": [("test", "test_videos")],
 }
 
 

@@ -14,8 +14,22 @@ from pipeline.manifest.paths import Vocabulary, find, match_path, usual_path
 from pipeline.manifest.records import Findings
 from pipeline.manifest.schema import validate
 
+FFPP_MASK = "manipulated_sequences/Deepfakes/masks/videos/033_097.mp4"
 RECIPES = ("default", "few-people", "portraits", "wavelet", "grnet", "locate", "anticompression", "bigarts")
-NAMES = {"ffpp", "dfd", "celebdf", "celebdfv1", "dfdc", "dfdcp", "uadfv", "dftimit", "wilddeepfake", "hff", "pairs"}
+NAMES = {
+    "ffpp",
+    "dfd",
+    "celebdf",
+    "celebdfv1",
+    "dfdc",
+    "dfdctest",
+    "dfdcp",
+    "uadfv",
+    "dftimit",
+    "wilddeepfake",
+    "hff",
+    "pairs",
+}
 
 
 def put(root: Path, *paths: str) -> None:
@@ -158,7 +172,12 @@ def test_missing_real_and_missing_mask_are_recorded(tmp_path: Path) -> None:
     (tmp_path / "original_sequences/youtube/c23/videos/033.mp4").unlink()
     (tmp_path / "manipulated_sequences/Deepfakes/masks/videos/097_033.mp4").unlink()
     data = scan(load_manifest("ffpp"), tmp_path)
-    assert [(video.id, video.mask) for video in data.videos] == [("097", None), ("097_033", None)]
+    assert [(video.id, video.mask) for video in data.videos] == [
+        ("033_097", FFPP_MASK),
+        ("097", None),
+        ("097_033", None),
+    ]
+    assert (data.videos[0].target, data.videos[0].split, data.videos[0].identity) == ("", "train", "033")
     assert data.missing == (
         ("manipulated_sequences/Deepfakes/c23/videos/033_097.mp4", "its real video 033 is not here"),
         ("manipulated_sequences/Deepfakes/masks/videos/097_033.mp4", "the mask of Deepfakes 097_033"),
@@ -253,7 +272,7 @@ def test_pairs_missing_files_are_recorded(tmp_path: Path) -> None:
     with pytest.raises(ManifestError, match="both are fake y"):
         scan(load_manifest("pairs"), csv(tmp_path, text))
     data = scan(load_manifest("pairs"), csv(tmp_path, text.removesuffix(",y.mp4,\n")))
-    assert [video.id for video in data.videos] == ["a", "x"]
+    assert [(video.id, video.target) for video in data.videos] == [("a", "a"), ("x", "a"), ("y", "")]
     assert {path for path, _ in data.missing} == {"m.mp4", "b.mp4", "y.mp4", "z.mp4"}
 
 

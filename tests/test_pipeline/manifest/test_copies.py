@@ -1,0 +1,209 @@
+"""Copies of datasets as they lie on people's disks, and what a manifest can say about them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import lookalikes
+import pytest
+
+from pipeline.errors import ManifestError
+from pipeline.manifest import REAL, load_manifest, scan, survey
+from pipeline.manifest.schema import validate
+
+
+def put(root: Path, *paths: str) -> None:
+    for path in paths:
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+
+
+def table(root: Path, path: str, content: Any) -> None:
+    put(root, path)
+    (root / path).write_text(content if isinstance(content, str) else json.dumps(content))
+
+
+def move(root: Path, old: str, new: str) -> None:
+    (root / new).parent.mkdir(parents=True, exist_ok=True)
+    (root / old).rename(root / new)
+
+
+def found(name: str, root: Path) -> dict[tuple[str, str], str]:
+    return {(video.method, video.id): video.path for video in scan(load_manifest(name), root).videos}
+
+
+def test_an_empty_videos_folder_hides_no_frames(tmp_path: Path) -> None:
+    for split in ("train", "val", "test"):  # DeepfakeBench keeps the lists at the top
+        table(tmp_path, f"{split}.json", [["033", "097"]] if split == "train" else [])
+    swap = "manipulated_sequences/Deepfakes/c23"
+    for folder in ("original_sequences/youtube/c23", swap):
+        (tmp_path / folder / "videos").mkdir(parents=True)
+    put(tmp_path, "original_sequences/youtube/c23/frames/033/000.png", f"{swap}/frames/033_097/000.png")
+    put(tmp_path, f"{swap}/masks/033_097/000.png")
+    data = scan(load_manifest("ffpp"), tmp_path)
+    assert [video.path for video in data.videos] == [
+        "original_sequences/youtube/c23/frames/033",
+        f"{swap}/frames/033_097",
+    ]
+    assert data.videos[1].mask == f"{swap}/masks/033_097"
+
+
+def test_kaggles_sample_keeps_fakes_of_absent_originals(tmp_path: Path) -> None:
+    rows = {
+        "a.mp4": {"label": "FAKE", "split": "train", "original": "gone.mp4"},
+        "b.mp4": {"label": "FAKE", "split": "train", "original": "c.mp4"},
+        "c.mp4": {"label": "REAL", "split": "train", "original": None},
+    }
+    table(tmp_path, "train_sample_videos/metadata.json", rows)
+    put(tmp_path, *(f"train_sample_videos/{name}" for name in rows))
+    data = scan(load_manifest("dfdc"), tmp_path)
+    assert {(video.id, video.method, video.target) for video in data.videos} == {
+        ("a", "DFDC", ""),
+        ("b", "DFDC", "c"),
+        ("c", REAL, "c"),
+    }
+    assert data.missing == (("train_sample_videos/a.mp4", "its real video gone is not here"),)
+    assert data.lost == frozenset()  # its rows are there
+
+
+@pytest.mark.parametrize(
+    ("name", "side", "first"),
+    [
+        ("dfdc", "dfdc_train_part_1/metadata.json", "dfdc_train_part_1/bfake.mp4"),
+        ("dfdctest", "test/labels.csv", "test/yreal1.mp4"),
+    ],
+)
+def test_videos_without_their_table_are_told(tmp_path: Path, name: str, side: str, first: str) -> None:
+    lookalikes.build(name, tmp_path)
+    (tmp_path / side).unlink()
+    data = scan(load_manifest(name), tmp_path)
+    (path, reason) = data.missing[0]
+    assert path == side.replace("labels.csv", "labels.csv|metadata.csv") or path == side
+    assert "nobody knows which of the 2 videos" in reason
+    assert first in reason
+    assert path in data.lost
+
+
+def test_videos_that_a_table_omits_are_strangers(tmp_path: Path) -> None:
+    lookalikes.build("dfdcp", tmp_path)
+    extra = "dfdc_preview_set/method_A/99/99_A/98_99_A_001.mp4"
+    put(tmp_path, extra)
+    seen = survey(load_manifest("dfdcp"), tmp_path)
+    assert seen.strangers == (extra,)
+    assert any(extra in note for note in seen.dataset.notes)  # which `run` and `doctor` print
+
+
+def test_deepfakebenchs_trees_of_dfdc(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    lookalikes.build("dfdc", usual)
+    ids = found("dfdc", usual).keys()
+    for path in sorted(usual.rglob("*.mp4")):
+        relative = path.relative_to(usual)
+        put(tmp_path / "bench", f"train/{relative.parent}/frames/{relative.stem}/000.png")
+        move(tmp_path, f"usual/{relative}", f"away/{relative}")
+    for path in sorted(usual.rglob("*.json")):
+        move(tmp_path, f"usual/{path.relative_to(usual)}", f"bench/train/{path.relative_to(usual)}")
+    assert found("dfdc", tmp_path / "bench").keys() == ids
+
+
+def test_deepfakebenchs_tree_of_dfdcp(tmp_path: Path) -> None:
+    usual = tmp_path / "usual"
+    lookalikes.build("dfdcp", usual)
+    ids = found("dfdcp", usual).keys()
+    for path in sorted((usual / "dfdc_preview_set").rglob("*.mp4")):
+        top = path.relative_to(usual / "dfdc_preview_set").parts[0]
+        put(tmp_path / "bench", f"{top}/frames/{path.stem}/000.png")
+    move(tmp_path, "usual/dfdc_preview_set/dataset.json", "bench/dataset.json")
+    assert found("dfdcp", tmp_path / "bench").keys() == ids
+    assert survey(load_manifest("dfdcp"), tmp_path / "bench").strangers == ()
+
+
+def test_unpacked_archives_are_sequences_each(tmp_path: Path) -> None:
+    for name in ("real_train/0/real/1", "real_train/0/real/2", "fake_train/7/fake/1", "real_test/3", "fake_test/4/x"):
+        put(tmp_path, f"{name}/10.png", f"{name}/11.png")
+    paths = set(found("wilddeepfake", tmp_path).values())
+    assert paths == {
+        "real_train/0/real/1",
+        "real_train/0/real/2",
+        "fake_train/7/fake/1",
+        "real_test/3",
+        "fake_test/4/x",
+    }
+
+
+LISTS = {
+    "name": "mine",
+    "title": "Mine",
+    "licence": "none",
+    "citation": "none",
+    "methods": ["swap"],
+    "source": [
+        {"role": "real", "path": "real/{name}.mp4", "id": "{name}", "identity": "{name}"},
+        {"role": "fake", "path": "fake/{name}_{by}.mp4", "id": "{name}_{by}", "method": "swap", "target": "{name}"},
+    ],
+    "splits": {"rule": "name lists", "files": {"train": "train.txt", "test": "test.txt"}},
+}
+
+
+def test_lists_of_names_split_fakes_and_the_reals_that_go_with_them(tmp_path: Path) -> None:
+    assert validate(LISTS) == []
+    put(tmp_path, "real/1.mp4", "real/2.mp4", "fake/1_a.mp4", "fake/2_b.mp4")
+    table(tmp_path, "train.txt", "swap/1_a.mp4\n")
+    table(tmp_path, "test.txt", "2_b\n\n3_c\n")
+    data = scan(LISTS, tmp_path)
+    assert {video.id: video.split for video in data.videos} == {
+        "1": "train",
+        "1_a": "train",
+        "2": "test",
+        "2_b": "test",
+    }
+    assert data.missing == (("3_c", "the list of test names it"),)
+
+
+def test_columns_are_cut_and_named(tmp_path: Path) -> None:
+    source = {
+        "kind": "table",
+        "path": "list.txt",
+        "separator": " ",
+        "columns": ["where", "label"],
+        "cut": {"where": "{folder}/{person}_{clip}.mp4"},
+        "file": "{where}",
+        "role": "{label}",
+        "roles": {"0": "real", "1": "fake"},
+        "id": "{folder}_{person}_{clip}",
+        "method": "{folder}",
+        "identity": "{person}",
+    }
+    manifest = LISTS | {"source": [source], "splits": {"rule": "seeded"}, "methods": ["b"]}
+    assert validate(manifest) == []
+    put(tmp_path, "a/ann_1.mp4", "b/bob_2.mp4", "b/left_3.mp4")
+    table(tmp_path, "list.txt", "a/ann_1.mp4 0\nb/bob_2.mp4 1\n")
+    seen = survey(manifest, tmp_path)
+    videos = {(video.method, video.id, video.identity) for video in seen.dataset.videos}
+    assert videos == {(REAL, "a_ann_1", "ann"), ("b", "b_bob_2", "bob")}
+    assert seen.strangers == ("b/left_3.mp4",)
+
+
+def test_crops_need_one_word_of_a_manifest(tmp_path: Path) -> None:
+    put(tmp_path, "real/1.mp4", "fake/1_a.mp4")
+    manifest = LISTS | {"cropped": True, "splits": {"rule": "seeded"}}
+    assert validate(manifest) == []
+    assert scan(manifest, tmp_path).cropped
+
+
+def test_a_csv_file_holds_fakes_without_a_real(tmp_path: Path) -> None:
+    put(tmp_path, "r.mp4", "x.mp4", "y.mp4")
+    table(tmp_path, "list.csv", "real,fake,identity\nr.mp4,x.mp4,ann\n,y.mp4,bob\n")
+    data = scan(load_manifest("pairs"), tmp_path / "list.csv")
+    assert {(video.id, video.target, video.identity) for video in data.videos} == {
+        ("r", "r", "ann"),
+        ("x", "r", "ann"),
+        ("y", "", "bob"),
+    }
+    assert data.missing == ()
+
+
+def test_a_csv_file_whose_files_are_all_missing(tmp_path: Path) -> None:
+    table(tmp_path, "list.csv", "real,fake\nr.mp4,x.mp4\n")
+    with pytest.raises(ManifestError, match=r"None of the 2 files .* is there; the first is .*r\.mp4"):
+        scan(load_manifest("pairs"), tmp_path / "list.csv")

@@ -38,11 +38,16 @@ def evaluate(
         Path | None, typer.Option("--out", help="Folder for results.  [default: eval beside the checkpoint]")
     ] = None,
     sheet: Annotated[bool, typer.Option(help="Draw a sheet of predictions.")] = True,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(help="Put another evaluation beside this one on the page: a run's folder or a metrics.json; "
+                     "again for more."),
+    ] = None,
     as_json: options.AsJson = False,
     version: options.Version = False,
 ) -> None:  # fmt: skip
     """Judge a detector by frames, videos and maps, for each store, compression and method."""
-    from models.evaluation import report, visualise
+    from models.evaluation import page, report, visualise
     from models.evaluation.evaluate import Request
     from models.evaluation.evaluate import evaluate as judge
 
@@ -50,12 +55,15 @@ def evaluate(
         stores_of(store), checkpoint, split, compression, frames, tuple(perturb or ()), tuple(partial or ()), device,
         precision, batch_size, rounds,
     )  # fmt: skip
+    others = page.others(compare or [])  # before the work: a name that is wrong shows at once
     found = judge(request, Bars())
     folder = out_dir or checkpoint.parent / "eval"
     files = report.write(found, folder)
     if sheet:
         files.append(folder / visualise.SHEET)
         visualise.draw(found, files[-1])
+    files.append(folder / page.PAGE)
+    page.write(found, files[-1], others)
     if as_json:
         out.print(json.dumps(found.result), markup=False)
     else:

@@ -3,7 +3,7 @@
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.metrics import roc_curve
@@ -13,6 +13,9 @@ from models.evaluation.evaluate import EVERY, REAL, Evaluation, Judged
 from models.evaluation.robustness import CLEAN
 from pipeline.files import write_json
 from pipeline.store.writing import writing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 KEYS = ("condition", "store", "split", "compression", "method")
 METRICS, TABLE, SCORES = "metrics.json", "metrics.csv", "scores.csv"
@@ -25,10 +28,11 @@ def write(evaluation: Evaluation, folder: Path) -> list[Path]:
     write_json(files[0], evaluation.result)
     _write_table(files[1], evaluation.result)
     _write_scores(files[2], evaluation)
-    if _draw_roc(folder / ROC, evaluation.judged[0]):
-        files.append(folder / ROC)
-    if _draw_robustness(folder / ROBUSTNESS, evaluation.result):
-        files.append(folder / ROBUSTNESS)
+    for name, figure in ((ROC, roc(evaluation.judged[0])), (ROBUSTNESS, robustness(evaluation.result))):
+        if figure is not None:
+            files.append(folder / name)
+            with writing(str(folder / name)):
+                figure.savefig(folder / name, dpi=120)
     diagnostics.draw(folder / STUDIES, evaluation)
     return [*files, folder / STUDIES]
 
@@ -132,8 +136,8 @@ def _exact(value: float) -> str:
     return f"{value:.9g}"
 
 
-def _draw_roc(path: Path, judged: Judged) -> bool:
-    """Draw the frame-level ROC curve of all rows, and of each method against the reals."""
+def roc(judged: Judged) -> "Figure | None":
+    """Draw the frame-level ROC curve of all rows, and of each method against the reals; None without both classes."""
     from matplotlib.figure import Figure
 
     table, score = judged.condition.table, judged.found.score
@@ -148,18 +152,16 @@ def _draw_roc(path: Path, judged: Judged) -> bool:
             axes.plot(false, true, label=method, linewidth=2 if method == EVERY else 1)
             drawn += 1
     if not drawn:
-        return False
+        return None
     axes.plot([0, 1], [0, 1], ":", color="grey")
     axes.set(xlabel="false positive rate", ylabel="true positive rate", title="frames")
     axes.legend(fontsize=8)
     axes.grid(alpha=0.3)
-    with writing(str(path)):
-        figure.savefig(path, dpi=120)
-    return True
+    return figure
 
 
-def _draw_robustness(path: Path, result: Mapping[str, Any]) -> bool:
-    """Draw AUC over the strength of each degradation, with that of the stored rows as a line across."""
+def robustness(result: Mapping[str, Any]) -> "Figure | None":
+    """Draw AUC over the strength of each degradation, that of the stored rows as a line across; None without any."""
     from matplotlib.figure import Figure
 
     curves: dict[str, list[tuple[float, float, float]]] = {}
@@ -170,7 +172,7 @@ def _draw_robustness(path: Path, result: Mapping[str, Any]) -> bool:
         if kind != "partial" and None not in values:
             curves.setdefault(kind, []).append((float(strength), *values))
     if not curves:
-        return False
+        return None
     figure = Figure(figsize=(4 * len(curves), 3.5), layout="constrained")
     for axes, (kind, points) in zip(figure.subplots(1, len(curves), squeeze=False)[0], curves.items(), strict=True):
         strength, frame, video = zip(*sorted(points), strict=True)
@@ -182,6 +184,4 @@ def _draw_robustness(path: Path, result: Mapping[str, Any]) -> bool:
         axes.set(xlabel=kind, ylabel="AUC", ylim=(0, 1.02))
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7)
-    with writing(str(path)):
-        figure.savefig(path, dpi=120)
-    return True
+    return figure

@@ -67,8 +67,16 @@ def _log_odds(logits: Tensor) -> Tensor:
 
 def draw(evaluation: Evaluation, path: Path) -> None:
     """Write a sheet: two rows of each method, and for each crop, truth, map and Grad-CAM."""
+    chosen = choose(evaluation.judged[0].condition.table)
+    titles, lines, sides = pictures(evaluation, chosen)
+    with writing(str(path)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(contact_sheet(lines, titles, sides, TILE, MARGIN)).save(path)
+
+
+def pictures(evaluation: Evaluation, chosen: Ints) -> tuple[list[str], list[list[Picture]], list[str]]:
+    """Return of some rows of the table, (n,) int64: names of the pictures, the pictures of each row, its title."""
     table = evaluation.judged[0].condition.table
-    chosen = choose(table)
     loaded = evaluation.loading.load(table, chosen)
     network, plan = evaluation.network, evaluation.plan
     batch = to_device(loaded, plan.size, next(network.parameters()).device)
@@ -90,9 +98,7 @@ def draw(evaluation: Evaluation, path: Path) -> None:
         f"{table.method[row]} {table.compression[row]}\nfake {score:.3f}"
         for row, score in zip(chosen, scores, strict=True)
     ]
-    with writing(str(path)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(contact_sheet(lines, titles, sides, TILE, MARGIN)).save(path)
+    return titles, lines, sides
 
 
 def choose(table: Table) -> Ints:

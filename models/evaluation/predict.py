@@ -24,6 +24,7 @@ from pipeline.config import overlay as over
 from pipeline.crop import crops
 from pipeline.errors import CheckpointError, DecodeError, FaceError
 from pipeline.faces.tracks import Track, follow
+from pipeline.faces.turn import TRIED, turn_of, turned
 from pipeline.progress import Progress, Silent
 from pipeline.store.writing import writing
 from pipeline.video import frames
@@ -74,6 +75,7 @@ class Verdict:
     score: float | None
     faces: list[Face]
     problem: str = ""
+    turn: int = 0  # degrees clockwise by which its frames were turned, as upright they show no face; boxes are of those
 
 
 def load(path: Path, device: str = "auto", precision: str = "32") -> Judge:
@@ -134,13 +136,13 @@ def predict(
 
 def _judge_file(judge: Judge, path: Path, wanted: int, picture: Path | None) -> Verdict:
     chosen = frames.choose(frames.probe(path).frames, wanted, Sampling(), 0)
-    tracks = follow(frames.read(path, chosen), judge.recipe.detection, judge.fabric.device.type)
+    tracks, turn = _tracks(judge, path, chosen)
     if not tracks:
         raise FaceError(f"No face was found in {len(chosen)} frames.")
     longest = max(len(track.frames) for track in tracks)
     kept = [track for track in tracks if len(track.frames) >= SHARE * longest]
     faces, worst = [], (-1.0, np.empty(0, np.uint8), None)
-    cut = _crops(path, kept, judge.recipe.cropping)
+    cut = _crops(path, turn, kept, judge.recipe.cropping)
     for track, (boxes, images) in zip(kept, cut, strict=True):
         scores, maps = _scores(judge, images)
         if not np.isfinite(scores).all():
@@ -156,15 +158,30 @@ def _judge_file(judge: Judge, path: Path, wanted: int, picture: Path | None) -> 
     if picture:
         _draw(picture, worst[1], worst[2])
     faces.sort(key=lambda face: -face.score)
-    return Verdict(str(path), faces[0].score, faces)
+    return Verdict(str(path), faces[0].score, faces, turn=turn)
 
 
-def _crops(path: Path, tracks: Sequence[Track], settings: Cropping) -> list[tuple[NDArray[np.float32], Pixels]]:
+def _tracks(judge: Judge, path: Path, chosen: NDArray[np.int64]) -> tuple[tuple[Track, ...], int]:
+    """Follow the faces of a file; return also by how many degrees it was turned, where upright it shows none."""
+    settings, device = judge.recipe.detection, judge.fabric.device.type
+    if tracks := follow(frames.read(path, chosen), settings, device):
+        return tracks, 0
+    some = [frame for _, frame in frames.read(path, frames.subset(chosen, TRIED))]
+    if not (degrees := turn_of(some, settings, device)):
+        return (), 0
+    upright = ((index, turned(frame, degrees)) for index, frame in frames.read(path, chosen))
+    return follow(upright, settings, device), degrees
+
+
+def _crops(
+    path: Path, degrees: int, tracks: Sequence[Track], settings: Cropping
+) -> list[tuple[NDArray[np.float32], Pixels]]:
     """Cut every track's boxes out in one pass over the frames; memory holds the crops, never the frames."""
     wanted = np.unique(np.concatenate([track.frames for track in tracks]))
     boxes: list[list[NDArray[np.float32]]] = [[] for _ in tracks]
     images: list[list[Pixels]] = [[] for _ in tracks]
-    for index, frame in frames.read(path, wanted):
+    for index, coded in frames.read(path, wanted):
+        frame = turned(coded, degrees)
         for number, track in enumerate(tracks):
             for place in np.flatnonzero(track.frames == index):
                 box = crops.enlarge(track.boxes[place], frame.shape[1], frame.shape[0], settings)

@@ -3,6 +3,7 @@
 The plan says which faces are cropped from which frames of which files, before the first crop is made.
 """
 
+import dataclasses
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +18,7 @@ from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
 from pipeline.faces import choice
 from pipeline.faces.tracks import Track, follow
+from pipeline.faces.turn import TRIED, turn_of
 from pipeline.manifest import REAL, Video
 from pipeline.video import checksum, frames, sampling
 from pipeline.video.numbering import beside, numbering
@@ -110,12 +112,15 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     settings, seed = context.recipe.sampling, _seed(context.recipe, main[0].id)
     chosen = there[sampling.choose(len(there), _wanted(context.recipe, main[0]), settings, seed)]
     faces = _find(opened[0], chosen, context)
+    if not faces.tracks and (degrees := _turn(opened[0], chosen, context)):
+        opened = _turned(opened, degrees)
+        faces = _find(opened[0], chosen, context)
     takes: list[Take] = []
     for versions in others:
         readable, unreadable = _open(versions, context, opened)
         rejects += unreadable
         if readable:
-            takes.append(_fake(readable, opened, faces, context))
+            takes.append(_fake(_turned(readable, opened[0].turn), opened, faces, context))
     used = sorted({track for take in takes for track in take.tracks})
     of_main = Take(opened, faces.frames, tuple(used) or choice.dominant(faces.tracks))
     sources = opened + tuple(source for take in takes for source in take.sources)
@@ -191,6 +196,22 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
     tracks = follow(reader, context.recipe.detection, context.device)
     unread = {frame: reader.why(frame) for frame in map(int, chosen) if frame not in reader.got}
     return Faces(chosen, tracks, source.width, source.height, unread)
+
+
+def _turn(source: Source, chosen: NDArray[np.int64], context: Context) -> int:
+    """Return by how many degrees a video without an upright face has to be turned to show one; 0 for none."""
+    some = Reader(context, source, sampling.subset(chosen, TRIED))
+    return turn_of([picture for _, picture in some], context.recipe.detection, context.device)
+
+
+def _turned(sources: tuple[Source, ...], degrees: int) -> tuple[Source, ...]:
+    """Return files whose frames are turned when they are read."""
+    across = degrees % 180 != 0
+    sizes = [(one.height, one.width) if across else (one.width, one.height) for one in sources]
+    return tuple(
+        dataclasses.replace(one, turn=degrees, width=width, height=height)
+        for one, (width, height) in zip(sources, sizes, strict=True)
+    )
 
 
 def _fake(sources: tuple[Source, ...], reals: Sequence[Source], faces: Faces, context: Context) -> Take:

@@ -12,6 +12,7 @@ from pipeline.config import Recipe
 from pipeline.crop.staging import Source
 from pipeline.errors import DecodeError, SourceError
 from pipeline.exclusions import Exclusion
+from pipeline.faces.turn import turned
 from pipeline.video import archives, frames
 from pipeline.video.numbering import Numbering, numbering
 
@@ -45,14 +46,14 @@ class Reader:
         self.frames = source.frames
         self.decoder = context.recipe.sampling.decoder
         self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
-        self.size = (source.width, source.height)
+        self.size, self.turn = (source.width, source.height), source.turn
         self.got: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
         indexes = {place: frame for frame, place in self.places.items()}
         try:
-            for place, picture in frames.read(self.path, list(indexes), self.decoder):
-                frame = indexes[place]
+            for place, coded in frames.read(self.path, list(indexes), self.decoder):
+                frame, picture = indexes[place], turned(coded, self.turn)
                 if (size := picture.shape[1::-1]) != self.size:  # in a folder of stills; boxes are of its first one's
                     one, first = (f"{width}x{height}" for width, height in (size, self.size))
                     self.reason = f"frame {frame} is of {one} pixels, the first one of {first}: a folder has one size"

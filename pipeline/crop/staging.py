@@ -56,6 +56,7 @@ class Source:
     sha256: str
     first: int = 0  # number, in the names of a folder's images, that is frame 0
     mask_first: int = 0  # the same of its mask
+    turn: int = 0  # degrees clockwise by which frames are turned when they are read; width and height are those then
 
 
 @dataclass(frozen=True)

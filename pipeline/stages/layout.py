@@ -99,7 +99,7 @@ def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def _videos(table: Table) -> dict[str, list[Any]]:
     of_video = ("id", "path", "target", "donor", "identity")
-    of_source = ("mask_first", "sha256", "frames", "width", "height")
+    of_source = ("mask_first", "turn", "sha256", "frames", "width", "height")
     columns: dict[str, list[Any]] = {
         f"video_{name}": [getattr(source.video, name) for source in table.sources] for name in of_video
     }

@@ -126,9 +126,18 @@ VIDEOS = (
         fill=UNTOLD,
         added=True,
     ),
+    ArraySpec(
+        "video_turn",
+        ("video",),
+        "int32",
+        "Degrees clockwise by which frames and those of the mask were turned, since as presented they show no face",
+        units="degree",
+        fill=-2,
+        added=True,
+    ),
     ArraySpec("video_frames", ("video",), "int32", "Presented frames; of a folder, those up to its last", fill=-2),
-    ArraySpec("video_width", ("video",), "int32", "Width of the presented frame", units="pixel", fill=-2),
-    ArraySpec("video_height", ("video",), "int32", "Height of the presented frame", units="pixel", fill=-2),
+    ArraySpec("video_width", ("video",), "int32", "Width of the presented, turned frame", units="pixel", fill=-2),
+    ArraySpec("video_height", ("video",), "int32", "Height of the presented, turned frame", units="pixel", fill=-2),
 )
 
 _BIGARTS = "Chen et al., Watching the BiG artifacts, Pattern Recognition, section 3.3"

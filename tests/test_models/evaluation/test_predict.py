@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from skimage import data
 from toy import TOY
 
 from models import detectors
@@ -14,6 +15,7 @@ from pipeline.config import Recipe, overlay
 from pipeline.crop import crops
 from pipeline.errors import CheckpointError
 from pipeline.faces.tracks import Track
+from pipeline.faces.turn import turned
 from pipeline.video.encode import write_video
 
 RECIPE = overlay(Recipe(), {"cropping": {"size": 32}}, "test")
@@ -97,6 +99,16 @@ def test_files_without_a_score_say_why(judge, clip, monkeypatch, tmp_path):
     assert empty.problem == "No face was found in 3 frames."
     assert still.score is not None
     assert [line[:6].strip() == "-" for line in predict.lines([wrong, empty, still])] == [True, True, False]
+
+
+def test_a_video_on_its_side_is_judged_upright(judge, tmp_path):
+    face = np.ascontiguousarray(data.astronaut()[:300, 60:400])
+    for name, degrees in (("upright", 0), ("lying", 90)):
+        write_video(tmp_path / f"{name}.mp4", [turned(face, degrees)] * 3, fps=25, crf=0)
+    upright, lying = predict.predict(judge, [tmp_path / "upright.mp4", tmp_path / "lying.mp4"], 3)
+    assert (upright.turn, lying.turn) == (0, 270)
+    assert np.allclose(lying.faces[0].boxes, upright.faces[0].boxes, atol=3)
+    assert lying.score == pytest.approx(upright.score, abs=0.02)
 
 
 def test_a_checkpoint_that_does_not_say_how_faces_are_cropped(tmp_path, monkeypatch):

@@ -69,7 +69,7 @@ TEMPLATES = ("role", "id", "method", "compression", "identity", "target", "donor
 
 # split rule -> (keys it needs, further keys it knows); every rule knows the common ones
 RULES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
-    "pair lists": (frozenset({"files"}), frozenset()),
+    "pair lists": (frozenset({"files"}), frozenset({"listed", "seeded", "shares"})),
     "test list": (frozenset({"file", "real"}), frozenset({"validation"})),
     "name lists": (frozenset({"files"}), frozenset({"rest"})),
     "column": (frozenset(), frozenset({"values", "validation", "shares", "unlisted"})),

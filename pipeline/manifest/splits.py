@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pipeline.config import SPLITS
@@ -72,12 +73,16 @@ def _pair_lists(videos: Sequence[Video], context: Context) -> Assignment:
                 if names.setdefault(name, split) != split:
                     done.leaks.append(f"video {name} is in the split files of both {names[name]} and {split}")
                 done.named[REAL, name] = names[name]
-            for method in context.methods:
+            for method in context.rules.get("listed", context.methods):
                 done.named |= {(method, "_".join(order)): names[order[0]] for order in (pair, pair[::-1])}
     for video in videos:
         shown = video.target or video.identity  # of a fake whose real video is not here
         if shown in names:
             done.splits[video.method, video.id] = names[shown]
+    if "seeded" in context.rules:  # people whom the lists do not speak of
+        others = [video for video in videos if fnmatchcase(video.identity, context.rules["seeded"])]
+        done.splits |= deal(groups(others, donors=False), context.rules.get("shares", SHARES), context.seed)
+        done.donors_cross = bool(others)
     return done
 
 
@@ -102,14 +107,19 @@ def _test_list(videos: Sequence[Video], context: Context) -> Assignment:
     path = _side_file(context.rules["file"], context)
     labels = _labels(path, context) if path else {}
     real = context.rules["real"]
+    stems = Counter(stem(listed) for listed in labels)
+    by_id = {stem(listed): listed for listed in labels if stems[stem(listed)] == 1}  # of one name: paths decide
+    here = set[str]()
     for video in videos:
-        if video.id in labels:
+        listed = _without_ending(video.path)
+        listed = listed if listed in labels else by_id.get(video.id, "")
+        if listed:
+            here.add(listed)
             done.splits[video.method, video.id] = "test"
-            if (labels[video.id][0] == real) != (video.method == REAL):
+            if (labels[listed][0] == real) != (video.method == REAL):
                 context.findings.problems.append(f"{path} gives {video.path} the label of the other class.")
-    here = {video.id for video in videos}
     context.findings.missing += [
-        Missing(listed, f"{path} names it") for id_, (_, listed) in labels.items() if id_ not in here
+        Missing(listed, f"{path} names it") for key, (_, listed) in labels.items() if key not in here
     ]
     if path:
         rest = [video for video in videos if (video.method, video.id) not in done.splits]
@@ -118,7 +128,7 @@ def _test_list(videos: Sequence[Video], context: Context) -> Assignment:
 
 
 def _labels(path: str, context: Context) -> dict[str, tuple[str, str]]:
-    """Return id -> (label, path as listed)."""
+    """Return path without ending -> (label, path as listed)."""
     found: dict[str, tuple[str, str]] = {}
     try:
         lines = (context.folder.root / path).read_text(encoding="utf-8").splitlines()
@@ -128,10 +138,15 @@ def _labels(path: str, context: Context) -> dict[str, tuple[str, str]]:
     for number, line in enumerate(lines, 1):
         words = line.split()
         if len(words) == 2:
-            found[stem(words[1])] = (words[0], words[1])
+            found[_without_ending(words[1])] = (words[0], words[1])
         elif words:
             context.findings.problems.append(f"{path}, line {number}: expected a label and a path, found {line!r}.")
     return found
+
+
+def _without_ending(path: str) -> str:
+    above, slash, last = path.rpartition("/")
+    return f"{above}{slash}{stem(last)}"
 
 
 def _column(videos: Sequence[Video], context: Context) -> Assignment:

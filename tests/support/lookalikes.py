@@ -119,6 +119,61 @@ def dfdc() -> list[File]:
     return files
 
 
+def ffppall() -> list[File]:
+    return [file for file in ffpp() + dfd() if file.compression == "c23"]
+
+
+def deeperforensics() -> list[File]:
+    files = []
+    for split, pairs in PAIRS.items():
+        people = [person for pair in pairs for person in pair]
+        names = {person: f"{person:03}_W{(person + 1) % 8:03}" for person in people}
+        files.append(side(f"lists/splits/{split}.txt", "".join(f"{name}.mp4\n" for name in names.values())))
+        for person, name in names.items():
+            files.append(File(f"original_sequences/youtube/c23/videos/{person:03}.mp4", "real", person))
+            for variant in ("end_to_end", "end_to_end_level_3"):
+                files.append(File(f"manipulated_videos/{variant}/{name}.mp4", "fake", person, (person + 1) % 8))
+    return files
+
+
+def fakeavceleb() -> list[File]:
+    files, rows = [], ["source,target1,target2,method,category,type,race,gender,path,"]
+    for person in range(8):
+        who = f"id{person:05}"
+        for kind, method, name in (
+            ("RealVideo-RealAudio", "real", "00109.mp4"),
+            ("FakeVideo-RealAudio", "faceswap", "00109_1.mp4"),
+            ("FakeVideo-FakeAudio", "wav2lip", "00109_1.mp4"),
+        ):
+            folder = f"{kind}/African/men/{who}"
+            rows.append(f"{who},-,-,{method},A,{kind},African,men,{name},FakeAVCeleb/{folder}")
+            role = "real" if method == "real" else "fake"
+            files.append(File(f"FakeAVCeleb/{folder}/{name}", role, person, (person + 1) % 8))
+    return [*files, side("FakeAVCeleb/meta_data.csv", "\n".join(rows) + "\n")]
+
+
+def celebdfpp() -> list[File]:
+    files = [file for file in celebdf() if file.role == "real"]
+    listed = ["1 Celeb-real/id4_0000.mp4"]
+    for person in range(5):
+        donor = (person + 1) % 5
+        for method in ("FaceSwap/Celeb-DF", "FaceSwap/BlendFace", "FaceReenact/LIA"):
+            name = f"Celeb-synthesis/{method}/id{person}_id{donor}_0000.mp4"
+            files.append(File(name, "fake", person, donor))
+            listed += [f"0 {name}"] * (person == 4 and method != "FaceSwap/Celeb-DF")
+    return [*files, side("List_of_testing_videos.txt", "\n".join(listed) + "\n")]
+
+
+def ffiw() -> list[File]:
+    files = []
+    for person in range(6):
+        split = "val" if person > 3 else "train"
+        files.append(File(f"source/{split}/{person:05}.mp4", "real", person))
+        files.append(File(f"target/{split}/{person:05}.mp4", "fake", person, (person + 1) % 6))
+        files.append(File(f"target_mask/{split}/{person:05}.mp4", "mask", person, (person + 1) % 6))
+    return files
+
+
 def dfdctest() -> list[File]:
     files = []
     for number, part in enumerate(("validation", "test")):
@@ -204,6 +259,11 @@ LAYOUTS: dict[str, Callable[[], list[File]]] = {
     "celebdfv1": celebdf,
     "dfdc": dfdc,
     "dfdctest": dfdctest,
+    "ffppall": ffppall,
+    "deeperforensics": deeperforensics,
+    "fakeavceleb": fakeavceleb,
+    "celebdfpp": celebdfpp,
+    "ffiw": ffiw,
     "dfdcp": dfdcp,
     "uadfv": uadfv,
     "dftimit": dftimit,

@@ -207,3 +207,20 @@ def test_a_csv_file_whose_files_are_all_missing(tmp_path: Path) -> None:
     table(tmp_path, "list.csv", "real,fake\nr.mp4,x.mp4\n")
     with pytest.raises(ManifestError, match=r"None of the 2 files .* is there; the first is .*r\.mp4"):
         scan(load_manifest("pairs"), tmp_path / "list.csv")
+
+
+def test_videos_of_one_name_are_told_apart_by_the_test_lists_paths(tmp_path: Path) -> None:
+    lookalikes.build("celebdfpp", tmp_path)
+    data = scan(load_manifest("celebdfpp"), tmp_path)
+    tested = {video.method for video in data.videos if video.id == "id4_id0_0000" and video.split == "test"}
+    assert tested == {"BlendFace", "LIA"}
+    assert data.missing == ()
+
+
+def test_actors_and_youtube_people_get_their_splits_in_one_store(tmp_path: Path) -> None:
+    lookalikes.build("ffppall", tmp_path)
+    data = scan(load_manifest("ffppall"), tmp_path)
+    split = {video.identity: video.split for video in data.videos}
+    assert (split["000"], split["004"], split["006"]) == ("train", "val", "test")
+    assert len({video.identity: video.split for video in data.videos if video.identity.startswith("actor")}) == 6
+    assert all(video.mask for video in data.videos if video.method == "DeepFakeDetection")

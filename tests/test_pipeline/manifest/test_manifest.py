@@ -23,6 +23,11 @@ NAMES = {
     "celebdfv1",
     "dfdc",
     "dfdctest",
+    "ffppall",
+    "deeperforensics",
+    "fakeavceleb",
+    "celebdfpp",
+    "ffiw",
     "dfdcp",
     "uadfv",
     "dftimit",
@@ -102,7 +107,7 @@ def test_wrong_manifest_lists_every_problem(tmp_path: Path) -> None:
 
 
 def test_unknown_dataset_names_the_known() -> None:
-    with pytest.raises(ManifestError, match="celebdf, celebdfv1, dfd"):
+    with pytest.raises(ManifestError, match="celebdf, celebdfpp, celebdfv1"):
         load_manifest("nope")
 
 

@@ -36,6 +36,7 @@ from pipeline.video.stills import LOSSLESS_SUFFIXES, is_lossless
 
 __all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "subset"]
 
+TILED = frozenset({"heic", "heix", "heim", "heis", "mif1"})  # brands of HEIF still images (ISO/IEC 23008-12)
 BLOCK = 16  # frames decord decodes in one call: bounds its memory and any stall
 EIGHT_BITS = 8
 
@@ -220,13 +221,22 @@ def _open(path: Path) -> InputContainer:
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
-    for stream in container.streams.video:
-        if stream.disposition & Disposition.attached_pic:  # a song's cover is no video
-            continue
-        if getattr(stream, "codec_context", None) is None:  # PyAV's answer to a damaged or unknown codec tag
-            raise DecodeError(f"{path} is coded in a way that no decoder here knows; its header may be damaged.")
-        return stream
-    raise DecodeError(f"{path} has no video stream.")
+    """Return the largest of a file's video streams, the first of equals."""
+    streams = _films(container)
+    if not streams:
+        raise DecodeError(f"{path} has no video stream.")
+    if any(getattr(stream, "codec_context", None) is None for stream in streams):  # PyAV's word for a broken codec tag
+        raise DecodeError(f"{path} is coded in a way that no decoder here knows; its header may be damaged.")
+    if len(streams) > 1 and container.metadata.get("major_brand", "").strip() in TILED:
+        raise DecodeError(
+            f"{path} is a HEIC image of {len(streams)} tiles, which is not put together here: save it as PNG."
+        )
+    return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+
+
+def _films(container: InputContainer) -> list[VideoStream]:
+    """Return the video streams; a song's cover is none."""
+    return [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
 
 
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
@@ -268,12 +278,15 @@ def _upright(pixels: NDArray[np.uint8], frame: VideoFrame) -> NDArray[np.uint8]:
 def _exact_for_decord(path: Path) -> int:
     """Count the frames of a file that decord reads exactly; DecodeError says why it would not."""
     survey = _survey(path)
+    with _open(path) as container:
+        several = len(_films(container)) > 1
     with contextlib.closing(_presented(path)) as frames:
         first = next(frames)
     a, b, c, d = _matrix(first)
     reasons = {
         "its packets leave the number of frames in doubt": survey.frames is None,
         "an edit list hides some of its frames": survey.hidden > 0,
+        "it has several video streams": several,
         "it is mirrored": a * d - b * c < 0,
         "it has more than 8 bits": max(component.bits for component in first.format.components) > EIGHT_BITS,
     }

@@ -432,3 +432,38 @@ def test_subset_is_of_the_frames_given(given_frames, wanted):
     assert len(taken) == min(len(chosen), wanted)
     assert np.isin(taken, chosen).all()
     assert (np.diff(taken) > 0).all()
+
+
+def test_the_larger_of_two_video_streams_is_read(tmp_path):
+    path = tmp_path / "two.mp4"
+    with av.open(str(path), "w") as container:
+        streams = [container.add_stream("mpeg4", rate=25) for _ in range(2)]
+        for stream, (width, height) in zip(streams, ((32, 32), (WIDTH, HEIGHT)), strict=True):
+            stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        for number in range(3):
+            for stream in streams:
+                shown = av.VideoFrame.from_ndarray(picture(number, stream.width, stream.height), format="rgb24")
+                container.mux(stream.encode(shown))
+        for stream in streams:
+            container.mux(stream.encode())
+    found = frames.probe(path)
+    assert (found.frames, found.width, found.height) == (3, WIDTH, HEIGHT)
+    assert [frame.shape for _, frame in frames.read(path, [0, 2])] == [(HEIGHT, WIDTH, 3)] * 2
+
+
+@needs_decord
+def test_decord_is_not_asked_which_of_two_streams(tmp_path):
+    test_the_larger_of_two_video_streams_is_read(tmp_path)
+    with pytest.raises(DecodeError, match="several video streams"):
+        list(frames.read(tmp_path / "two.mp4", [0], "decord"))
+
+
+def test_a_tiled_heic_image_is_refused_and_not_read_as_one_tile(tmp_path):
+    path = tmp_path / "tiles.mp4"
+    test_two = tmp_path / "two.mp4"
+    test_the_larger_of_two_video_streams_is_read(tmp_path)
+    content = test_two.read_bytes()
+    assert content[4:8] == b"ftyp"
+    path.write_bytes(content[:8] + b"heic" + content[12:])
+    with pytest.raises(DecodeError, match="HEIC image of 2 tiles"):
+        frames.probe(path)

@@ -60,6 +60,10 @@ def train(
     val_frames: Annotated[
         int, typer.Option(min=0, help="Frames of each video in validation, evenly spaced; 0: all.")
     ] = 0,
+    val_store: Annotated[
+        list[str] | None,
+        typer.Option(help="Store that validates instead, again for more: its val split, or all of it without one."),
+    ] = None,
     frozen_norm: Annotated[
         bool, typer.Option("--frozen-norm", help="Batch norm keeps its running statistics.")
     ] = False,
@@ -84,7 +88,8 @@ def train(
     base = Job(
         stores_of(store), chosen[0], chosen[0].parse([]), Path("runs"), steps=steps or 0, device=device,
         precision=precision, pretrained=pretrained, resume=resume, overwrite=overwrite, seed=seed, micro=micro_batch,
-        frozen_norm=frozen_norm, val_frames=val_frames, exclude=options.exclusions_of(exclude), command=command(),
+        frozen_norm=frozen_norm, val_frames=val_frames, exclude=options.exclusions_of(exclude),
+        val_stores=tuple(val_store or ()), command=command(),
     )  # fmt: skip
     jobs = [
         dataclasses.replace(
@@ -121,10 +126,13 @@ def _describe(detector: object) -> None:
 
     assert isinstance(detector, Detector)
     out.print(f"{detector.name}: {detector.paper}", markup=False)
-    for key, default, takes in describe(detector.settings):
-        out.print(f"  {key} = {default}  ({takes})", markup=False)
+    for each in describe(detector.settings):
+        out.print(f"  {each.key} = {each.default}  ({each.takes}): {each.about} [{each.source}]", markup=False)
     for name, preset in detector.presets.items():
-        out.print(f"  preset={name}: {preset.about}; paper: {preset.reported or '-'}", markup=False)
+        what = f"evaluation of what preset={preset.of} trains" if preset.of else f"preset={name}"
+        out.print(f"  {name}: {preset.about}; {what}: {' '.join(preset.settings) or 'all defaults'}", markup=False)
+        for figure in preset.figures:
+            out.print(f"    paper {figure.paper}: {figure}{f' ({figure.table})' if figure.table else ''}", markup=False)
 
 
 def main() -> None:

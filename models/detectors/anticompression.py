@@ -13,11 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from models.detectors.base import Batch, Detector, Network, Outputs
-from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.protocols.anticompression import PROTOCOL
+from models.detectors.settings import METRICS, Settings, option
 from models.detectors.spec import Augmentation, Epoch, Phase, Plan, Step, augmentations
-from models.nn.backbones import HALF, Normalise, xception
+from models.nn.backbones import HALF, WEIGHTS, Normalise, xception
+from models.nn.critic import Critic, both_orders, distance, gradient_penalty
 from models.nn.losses import EPSILON, class_loss, full_precision, mean_known, pixel_l1, shrink
-from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 TERMS = ("cls", "at", "dis", "gan")
@@ -25,30 +26,59 @@ TERMS = ("cls", "at", "dis", "gan")
 
 @dataclass(frozen=True, kw_only=True)
 class AnticompressionSettings(Settings):
-    """The paper's values; where it is silent, the comment says so."""
+    """The paper's values, or what each setting says."""
 
-    size: int = setting(299, low=64)  # Xception's own
-    batch: int = setting(32, low=1)  # pairs
-    epochs: int = setting(20, low=1)  # at most; ours
-    lr: float = setting(1e-4, low=0.0)
-    metric: str = setting("loss", choices=METRICS)
-    patience: int = setting(3, low=0)  # "stopped when the loss doesn't reduce": validations without a better one; ours
-    compression: str = setting("c40")  # of the low-quality image
-    high: str = setting("c23")  # compression of its twin
-    train_quality: str = setting("c23+c40", choices=("c23+c40", "c40"))  # c40: one branch, low quality alone
-    losses: tuple[str, ...] = setting(TERMS, choices=TERMS)  # without at there is no attention layer
-    gan_weight: float = setting(1e-3, low=0.0)  # lambda 1
-    at_weight: float = setting(1.0, low=0.0)  # lambda 2
-    dis_weight: float = setting(0.1, low=0.0)  # lambda 3
-    inner: float = setting(5.0, low=0.0)  # r-: codes of reals within
-    outer: float = setting(75.0, low=0.0)  # r+: codes of fakes beyond
-    attention: str = setting("conv", choices=("conv", "separable"))  # separable: as in the work cited
-    attention_loss: str = setting("transfer", choices=("transfer", "common_gt"))  # common_gt: both from the truth
-    teacher: str = setting("detached", choices=("detached", "joint"))  # ours: the transfer moves the low branch alone
-    critic_steps: int = setting(1, low=1, high=5)  # for each batch; ours, WGAN-GP has 5
-    critic_lr: float = setting(1e-4, low=0.0)  # WGAN-GP
-    penalty: float = setting(10.0, low=0.0)  # on the critic's gradient; WGAN-GP
-    truth: str = setting("mask", choices=("mask", "ssim"))  # ssim: for data without mask videos
+    size: int = option(299, "side of the network's input, pixels", "cited: Xception's own", low=64)
+    batch: int = option(32, "pairs of an optimiser step", "paper, 4.2", low=1)
+    epochs: int = option(20, "epochs at most", "ours: the paper gives none", low=1)
+    lr: float = option(1e-4, "learning rate", "paper, 4.2", low=0.0)
+    metric: str = option(
+        "loss", "validation figure that the best checkpoint is chosen by", "paper, 4.2", choices=METRICS
+    )
+    patience: int = option(
+        3, "validations without a better one that end training", "ours: the paper gives no number (4.2)", low=0
+    )
+    weights: str = option(
+        "tf_in1k",
+        "ImageNet weights of both branches, by timm's tag",
+        "paper, 4.2: ImageNet",
+        choices=WEIGHTS["legacy_xception"],
+    )
+    compression: str = option("c40", "compression of the low-quality image", "paper, table 2")
+    high: str = option("c23", "compression of its twin", "paper, table 2")
+    train_quality: str = option(
+        "c23+c40", "c40: one branch, low quality alone", "paper, table 2", choices=("c23+c40", "c40")
+    )
+    losses: tuple[str, ...] = option(
+        TERMS, "terms of the loss; without at there is no attention layer", "paper, 3.2; fewer: table 2", choices=TERMS
+    )
+    gan_weight: float = option(1e-3, "lambda 1, of the encoders' adversarial loss", "paper, 4.2", low=0.0)
+    at_weight: float = option(1.0, "lambda 2, of the attention transfer", "paper, 4.2", low=0.0)
+    dis_weight: float = option(0.1, "lambda 3, of the metric loss", "paper, 4.2", low=0.0)
+    inner: float = option(5.0, "r-: codes of reals lie within", "paper, 4.2", low=0.0)
+    outer: float = option(75.0, "r+: codes of fakes lie beyond", "paper, 4.2", low=0.0)
+    attention: str = option(
+        "conv", "layer that draws the map; separable: as in the work cited", "paper, 3.4", choices=("conv", "separable")
+    )
+    attention_loss: str = option(
+        "transfer",
+        "common_gt: both maps from the truth",
+        "paper, equation 5; common_gt: 4.4",
+        choices=("transfer", "common_gt"),
+    )
+    teacher: str = option(
+        "detached",
+        "whether the transfer moves the low branch alone",
+        "ours: the paper does not say",
+        choices=("detached", "joint"),
+    )
+    critic_steps: int = option(1, "critic's steps for each batch", "ours: WGAN-GP has 5", low=1, high=5)
+    critic_lr: float = option(1e-4, "critic's learning rate", "cited: WGAN-GP", low=0.0)
+    penalty: float = option(10.0, "on the critic's gradient", "cited: WGAN-GP", low=0.0)
+    weight_decay: float = option(0.0, "of the encoders' Adam", "ours: the paper gives none", low=0.0)
+    truth: str = option(
+        "mask", "map that attention learns; ssim: for data without mask videos", "paper, 4.2", choices=("mask", "ssim")
+    )
 
     def check(self) -> None:
         """Raise ConfigError where two settings contradict each other."""
@@ -69,7 +99,7 @@ def plan(settings: AnticompressionSettings) -> Plan:
     Adam at 1e-4; the critic's own Adam as in WGAN-GP, before the encoders' step on the same features. The best is the
     one of lowest validation loss. Reals are repeated until they are as many as the fakes. Flip only [ours].
     """
-    main = Step("main", settings.lr)
+    main = Step("main", settings.lr, weight_decay=settings.weight_decay)
     critic = Step("critic", settings.critic_lr, betas=(0.5, 0.9), times=settings.critic_steps)
     steps = (critic, main) if "gan" in settings.losses else (main,)
     truth = (settings.truth,) if "at" in settings.losses else ()
@@ -87,6 +117,7 @@ def plan(settings: AnticompressionSettings) -> Plan:
         compression=settings.compression,
         methods=settings.methods,
         twin=settings.high if settings.paired else "",
+        backbone="legacy_xception",
     )
 
 
@@ -95,7 +126,7 @@ class Branch(nn.Module):
 
     def __init__(self, settings: AnticompressionSettings, pretrained: bool) -> None:
         super().__init__()
-        self.entry, self.leave = xception(pretrained).cut("block7")
+        self.entry, self.leave = xception(settings.weights if pretrained else "").cut("block7")
         self.attend: nn.Module | None = None
         if "at" in settings.losses:
             convolution: nn.Module = nn.Conv2d(728, 1, 3, padding=1)
@@ -115,54 +146,6 @@ class Branch(nn.Module):
         conv4 = self.leave(v)["conv4"]  # (B, 2048, 10, 10)
         code = conv4.mean((2, 3))  # (B, 2048)
         return found | {"conv4": conv4, "code": code, "logits": self.classify(code)}
-
-
-class Critic(nn.Module):
-    """Tells (V_H, V_L) from (V_L, V_H).
-
-    The paper gives the first layer, a 1x1 convolution over both; the rest is ours. No batch norm: the gradient penalty
-    is a row's own.
-    """
-
-    def __init__(self, channels: int = 1456) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            *(nn.Conv2d(channels, 512, 1), nn.LeakyReLU(0.2)),  # (B, 512, 19, 19)
-            *(nn.Conv2d(512, 256, 3, 2, 1), nn.LeakyReLU(0.2)),  # 10
-            *(nn.Conv2d(256, 128, 3, 2, 1), nn.LeakyReLU(0.2)),  # 5
-            *(nn.Conv2d(128, 128, 3, 2, 1), nn.LeakyReLU(0.2)),  # 3
-        )
-        self.judge = nn.Linear(128, 1)
-
-    def forward(self, pair: Tensor) -> Tensor:
-        """Return one number a row, (B, 1), for features of shape (B, 1456, h, w)."""
-        verdict: Tensor = self.judge(self.layers(pair).mean((2, 3)))
-        return verdict
-
-
-def both_orders(high: Tensor, low: Tensor) -> tuple[Tensor, Tensor]:
-    """Return cat(V_H, V_L) and cat(V_L, V_H), (B, 1456, h, w), float32."""
-    return torch.cat([high, low], 1).float(), torch.cat([low, high], 1).float()
-
-
-def distance(critic: nn.Module, first: Tensor, second: Tensor) -> Tensor:
-    """Return W = E[D(first)] - E[D(second)], the critic's estimate of how far apart the two orders are."""
-    result: Tensor = critic(first).mean() - critic(second).mean()
-    return result
-
-
-def gradient_penalty(critic: nn.Module, first: Tensor, second: Tensor) -> Tensor:
-    """Return E[(||grad D(x)|| - 1)^2] at a random point x between the two orders of each row.
-
-    References
-    ----------
-    Gulrajani et al., "Improved Training of Wasserstein GANs", equation 3.
-    """
-    share = torch.rand(len(first), 1, 1, 1, device=first.device)
-    between = (share * first + (1 - share) * second).detach().requires_grad_()
-    with torch.enable_grad():
-        (slope,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
-    return ((slope.flatten(1).square().sum(1) + EPSILON).sqrt() - 1).square().mean()
 
 
 def length(vectors: Tensor) -> Tensor:
@@ -277,23 +260,12 @@ class Anticompression(Network):
         return nn.functional.interpolate(outputs.maps["low"].float(), (size, size), mode="bilinear")
 
 
-DF = "methods=Deepfakes"
-PRESETS = {
-    "full": Preset("Table 1", (), "LQ ACC 87.69, AUC 0.915"),
-    "cls": Preset("Table 2, row 1", (DF, "losses=cls", "train_quality=c40"), "ACC 94.92, AUC 98.87"),
-    "cls-at": Preset("Table 2, row 2", (DF, "losses=cls,at"), "ACC 95.33, AUC 99.26"),
-    "cls-at-dis": Preset("Table 2, row 3", (DF, "losses=cls,at,dis"), "ACC 95.46, AUC 99.37"),
-    "cls-at-dis-gan": Preset("Table 2, row 4", (DF,), "ACC 95.71, AUC 99.20"),
-    "common-gt": Preset(
-        "Section 4.4, one ground-truth map for both", (DF, "losses=cls,at", "attention_loss=common_gt")
-    ),
-}
-
 DETECTOR = Detector(
     name="anticompression",
     paper="Cao et al., Metric Learning for Anti-Compression Facial Forgery Detection",
     settings=AnticompressionSettings,
     plan=plan,
     build=Anticompression,
-    presets=PRESETS,
+    presets=PROTOCOL.presets,
+    tables=PROTOCOL.tables,
 )

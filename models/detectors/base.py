@@ -44,7 +44,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from models.detectors.settings import Preset, Settings, parse, restore
+from models.detectors.protocol import Line, Preset
+from models.detectors.settings import Settings, parse, restore
 from models.detectors.spec import Phase, Plan
 from models.nn.losses import class_probabilities, known_rows
 
@@ -162,6 +163,7 @@ class Detector:
     build: Callable[[Any, bool], Network]
     presets: Mapping[str, Preset] = field(default_factory=dict)
     renamed: Mapping[str, str] = field(default_factory=dict)
+    tables: tuple[Line, ...] = ()  # every row of the paper's tables, and what reproduces it
 
     def parse(self, pairs: Sequence[str]) -> Settings:
         """Return the paper's values changed by `KEY=VALUE` texts and `preset=NAME`; raises ConfigError."""

@@ -15,11 +15,11 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 
 from models.detectors.base import SOURCES, Batch, Detector, Network, Outputs
-from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.protocols.bigarts import PROTOCOL
+from models.detectors.settings import METRICS, Settings, option
 from models.detectors.spec import Augmentation, Cosine, Epoch, Phase, Plan, Step, augmentations
-from models.nn.backbones import Normalise, conv_bn_relu, resnet18
+from models.nn.backbones import WEIGHTS, Normalise, conv_bn_relu, resnet18
 from models.nn.losses import class_loss, known_rows, pixel_bce
-from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 MIXES = {  # rows of a batch of 32, by the blends in use; the paper gives the first, the others keep half of it real
@@ -33,21 +33,46 @@ TRUTHS = {"in": "hull", "ex": "boundary"}
 
 @dataclass(frozen=True, kw_only=True)
 class BigartsSettings(Settings):
-    """The paper's values; where it is silent, the comment says so."""
+    """The paper's values, or what each setting says; `code` is the same team's for another challenge."""
 
-    size: int = setting(256, low=64)
-    batch: int = setting(32, low=1)
-    epochs: int = setting(1200, low=1)  # of one random frame per video
-    lr: float = setting(1e-3, low=0.0)
-    period: int = setting(40, low=1)  # T_max: epochs from the full learning rate to 0, and as many back up
-    validate_every: int = setting(40, low=1)  # epochs: where the rate is lowest, since it ends at its highest; the team
-    metric: str = setting("video_auc", choices=METRICS)
-    branches: tuple[str, ...] = setting(("in", "ex"), choices=("in", "ex"))
-    blend: tuple[str, ...] = setting(("rr", "fr"), choices=("rr", "fr"))
-    blends: str = setting("stored", choices=("stored", "live"))  # live: made anew for every batch
-    main_input: str = setting("encoder", choices=("encoder", "encoder+decoders"))  # should figure 3 show more than said
-    in_weight: float = setting(15.0, low=0.0)
-    ex_weight: float = setting(15.0, low=0.0)
+    size: int = option(256, "side of the network's input, pixels", "paper, 4.1", low=64)
+    batch: int = option(32, "rows of an optimiser step", "paper, 4.1", low=1)
+    epochs: int = option(1200, "epochs of one random frame of each video", "paper, 4.1; one frame: code", low=1)
+    lr: float = option(1e-3, "highest learning rate", "paper, 4.1", low=0.0)
+    period: int = option(40, "T_max: epochs from the full learning rate to 0, and as many back up", "paper, 4.1", low=1)
+    validate_every: int = option(
+        40, "epochs between validations: where the rate is lowest, since it ends at its highest", "code", low=1
+    )
+    metric: str = option(
+        "video_auc",
+        "validation figure that the best checkpoint is chosen by",
+        "ours: the paper's figure of merit",
+        choices=METRICS,
+    )
+    weights: str = option(
+        "tv_in1k", "ImageNet weights of the encoder, by timm's tag", "code: torchvision's", choices=WEIGHTS["resnet18"]
+    )
+    weight_decay: float = option(0.0, "of Adam", "ours: the paper gives none", low=0.0)
+    branches: tuple[str, ...] = option(
+        ("in", "ex"), "decoders there are", "paper, 3.2; fewer: table 6", choices=("in", "ex")
+    )
+    blend: tuple[str, ...] = option(
+        ("rr", "fr"), "kinds of blends beside the stored fakes", "paper, 3.3; fewer: table 5", choices=("rr", "fr")
+    )
+    blends: str = option(
+        "stored",
+        "the store's, or made anew for every batch: live",
+        "paper, 4.1: on the fly; stored ours, faster",
+        choices=("stored", "live"),
+    )
+    main_input: str = option(
+        "encoder",
+        "what the classifier reads",
+        "ours: figure 3 may show more than the text says",
+        choices=("encoder", "encoder+decoders"),
+    )
+    in_weight: float = option(15.0, "lambda In, of the region's loss", "paper, 4.1", low=0.0)
+    ex_weight: float = option(15.0, "lambda Ex, of the boundary's loss", "paper, 4.1", low=0.0)
 
     def check(self) -> None:
         """Raise ConfigError where two settings contradict each other."""
@@ -62,7 +87,7 @@ def plan(settings: BigartsSettings) -> Plan:
     of every video [the team's code]: twice as many rows as there are real training videos, half of them real. JPEG of
     quality 75 to 100 is the only augmentation [paper], for a quarter of the images [the team's code].
     """
-    step = Step("main", settings.lr, Cosine(settings.period))
+    step = Step("main", settings.lr, Cosine(settings.period), weight_decay=settings.weight_decay)
     truths = tuple(TRUTHS[branch] for branch in settings.branches)
     blends = ("image", "kind", *truths) if settings.blend else ()
     sources = tuple(f"blend/{name}" for name in blends) if settings.blends == "stored" else _live(settings)
@@ -80,6 +105,7 @@ def plan(settings: BigartsSettings) -> Plan:
         compression=settings.compression,
         methods=settings.methods,
         blends=settings.blends if settings.blend else "",
+        backbone="resnet18",
     )
 
 
@@ -117,7 +143,7 @@ class BigArts(Network):
         super().__init__()
         self.settings = settings
         self.normalise = Normalise()
-        self.encoder = resnet18(pretrained)
+        self.encoder = resnet18(settings.weights if pretrained else "")
         self.decoders = nn.ModuleDict({f"draw_{branch}": Decoder() for branch in settings.branches})
         more = 16 * len(settings.branches) if settings.main_input != "encoder" else 0
         self.main = nn.Sequential(conv_bn_relu(512 + more, 512), conv_bn_relu(512, 512), nn.MaxPool2d(2))
@@ -173,22 +199,12 @@ def inside(batch: Batch) -> Tensor:
     return hull.masked_fill(empty[:, None, None, None], torch.nan)
 
 
-PRESETS = {
-    "full": Preset("Tables 1, 5 and 6: the method", (), "average AUC .9087, Celeb-DF .9980"),
-    "blend-none": Preset("Table 5, None", ("blend=none",), "average AUC .8511"),
-    "blend-rr": Preset("Table 5, (Real, Real)", ("blend=rr",), "average AUC .8736"),
-    "blend-fr": Preset("Table 5, (Fake, Real)", ("blend=fr",), "average AUC .9005"),
-    "branches-none": Preset("Table 6, None", ("branches=none",), "average AUC .8421"),
-    "branches-in": Preset("Table 6, intrinsic", ("branches=in",), "average AUC .8517"),
-    "branches-ex": Preset("Table 6, extrinsic", ("branches=ex",), "average AUC .8868"),
-    "ffpp": Preset("Table 4: trained on FF++ Deepfakes", ("methods=Deepfakes", "compression=c23"), "average AUC .9042"),
-}
-
 DETECTOR = Detector(
     name="bigarts",
     paper="Chen et al., Watching the BiG artifacts: Exposing DeepFake videos via Bi-granularity artifacts",
     settings=BigartsSettings,
     plan=plan,
     build=BigArts,
-    presets=PRESETS,
+    presets=PROTOCOL.presets,
+    tables=PROTOCOL.tables,
 )

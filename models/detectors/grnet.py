@@ -13,12 +13,12 @@ import torch
 from torch import Tensor, nn
 
 from models.detectors.base import Batch, Detector, Network, Outputs
-from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.protocols.grnet import PROTOCOL
+from models.detectors.settings import METRICS, Settings, option
 from models.detectors.spec import BALANCES, Augmentation, Exponential, Phase, Plan, Step, augmentations, balanced
-from models.nn.backbones import Normalise, resnet18
+from models.nn.backbones import WEIGHTS, Normalise, resnet18
 from models.nn.losses import class_loss, full_precision
 from models.nn.residuals import RESIDUALS, Residual
-from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 ELEMENTWISE: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -28,29 +28,76 @@ ELEMENTWISE: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
+PROCESSES: Mapping[str, tuple[str, ...]] = {"none": (), "jp60": ("jpeg:60",), "me5": ("mean:5",)}
+
+
 @dataclass(frozen=True, kw_only=True)
 class GRnetSettings(Settings):
-    """The paper's values; where it is silent, the comment says so."""
+    """The paper's values, or what each setting says."""
 
-    size: int = setting(128, low=32)  # 224 on DFDC
-    batch: int = setting(64, low=1)  # the author's later code
-    epochs: int = setting(20, low=1)  # the author's later code
-    lr: float = setting(5e-4, low=0.0)
-    metric: str = setting("accuracy", choices=METRICS)
-    classes: int = setting(2, low=2)  # 5 on FaceForensics++ with its methods told apart, 6 on HFF
-    balance: str = setting("even", choices=tuple(BALANCES))  # even: real to fake 1 to 1, fakes even over methods
-    residual: str = setting("mte", choices=("mte", "rgb", *RESIDUALS))  # of the second stream; rgb: MTE off
-    radius: int = setting(4, low=0)  # of the guided filter, pixels; the paper gives none
-    epsilon: float = setting(4e-4, low=0.0)  # for images in [0, 1]; the paper gives none
-    guide: str = setting("gray", choices=("gray", "colour"))
-    gain: float = setting(16.0, low=0.0)  # on the guided residual, cut off at 1; ours
-    streams: str = setting("both", choices=("both", "rgb", "residual"))
-    fusion: str = setting("afm", choices=("afm", *ELEMENTWISE, "concat"))  # sum: AFM off
-    cam: str = setting("plain", choices=("plain", "danet"))  # danet: softmax of (maximum - E), f + gamma f'
-    transpose: bool = setting(False)  # the paper's prose: features times the transpose of M
-    scale: str = setting("none", choices=("none", "pixels"))  # pixels: E divided by their number, if training drifts
-    aux_weight: float = setting(1.0, low=0.0)  # of the streams' own losses; 0: their heads learn, their streams do not
-    process: str = setting("none", choices=("none", "jp60", "me5"))  # crops degraded in training and evaluation
+    size: int = option(128, "side of the network's input, pixels; 224 on DFDC", "paper, IV-A", low=32)
+    batch: int = option(64, "rows of an optimiser step", "code: the first author's later one", low=1)
+    epochs: int = option(20, "epochs of training", "code: the first author's later one", low=1)
+    lr: float = option(5e-4, "learning rate of the first epoch, halved after each", "paper, IV-B", low=0.0)
+    metric: str = option(
+        "accuracy",
+        "validation figure that the best checkpoint is chosen by",
+        "ours: the paper's key figure",
+        choices=METRICS,
+    )
+    weights: str = option(
+        "tv_in1k",
+        "ImageNet weights of both streams, by timm's tag",
+        "ours: torchvision's, those of the paper's time",
+        choices=WEIGHTS["resnet18"],
+    )
+    classes: int = option(2, "5: FaceForensics++ with its methods told apart; 6: HFF", "paper, IV-E", low=2)
+    balance: str = option(
+        "even",
+        "real to fake 1 to 1 and fakes even over methods, or rows as the store has them",
+        "paper, IV-A",
+        choices=tuple(BALANCES),
+    )
+    residual: str = option(
+        "mte",
+        "input of the second stream; rgb: MTE off",
+        "paper, III-B; others: IV-D",
+        choices=("mte", "rgb", *RESIDUALS),
+    )
+    radius: int = option(4, "of the guided filter, pixels", "ours: the paper gives none", low=0)
+    epsilon: float = option(4e-4, "of the guided filter, for images in [0, 1]", "ours: the paper gives none", low=0.0)
+    guide: str = option(
+        "gray", "channels filtered alone, or guided by all three", "paper, equations 5 to 9", choices=("gray", "colour")
+    )
+    gain: float = option(16.0, "on the guided residual, cut off at 1", "ours: the paper gives none", low=0.0)
+    streams: str = option("both", "which streams there are", "paper, III-A", choices=("both", "rgb", "residual"))
+    fusion: str = option(
+        "afm", "of the two streams; sum: AFM off", "paper, III-C; others: IV-D", choices=("afm", *ELEMENTWISE, "concat")
+    )
+    cam: str = option(
+        "plain",
+        "channel attention; danet: softmax of (maximum - E), f + gamma f'",
+        "paper, equations 12, 13; danet: cited",
+        choices=("plain", "danet"),
+    )
+    transpose: bool = option(
+        False, "features times the transpose of M, as the prose says", "cited: DANet's formula; its rows add up to 1"
+    )
+    scale: str = option(
+        "none",
+        "pixels: E divided by their number, if training drifts",
+        "paper, equation 12",
+        choices=("none", "pixels"),
+    )
+    aux_weight: float = option(
+        1.0,
+        "of the streams' own losses; 0: their heads learn, their streams do not",
+        "ours: equation 3 has no weight",
+        low=0.0,
+    )
+    process: str = option(
+        "none", "crops degraded in training and evaluation: JPEG 60, 5x5 mean", "paper, IV-C", choices=tuple(PROCESSES)
+    )
 
     def check(self) -> None:
         """Raise ConfigError where two settings contradict each other."""
@@ -82,9 +129,10 @@ def plan(settings: GRnetSettings) -> Plan:
         metric=settings.metric,
         cam="residual" if settings.streams == "residual" else "rgb",
         augmentations=augmentations(settings.augment, *paper),
-        process={"none": (), "jp60": ("jpeg:60",), "me5": ("mean:5",)}[settings.process],
+        process=PROCESSES[settings.process],
         compression=settings.compression,
         methods=settings.methods,
+        backbone="resnet18",
     )
 
 
@@ -164,7 +212,7 @@ class GRnet(Network):
             kind = settings.residual if name == "residual" else "rgb"
             guided = (settings.radius, settings.epsilon, settings.guide, settings.gain)
             self.inputs[name] = Normalise() if kind == "rgb" else Residual(kind, *guided)
-        self.streams = nn.ModuleDict({name: resnet18(pretrained) for name in self.names})
+        self.streams = nn.ModuleDict({name: resnet18(settings.weights if pretrained else "") for name in self.names})
         joint = len(self.names) > 1
         self.fuse = AttentionFusion(settings) if joint and settings.fusion == "afm" else None
         heads = self.names if self.fuse is not None else ()
@@ -220,49 +268,12 @@ class GRnet(Network):
             self.fuse.alpha.copy_(stream_weights(losses))
 
 
-MTE_OFF, AFM_OFF, HFF = "residual=rgb", "fusion=sum", ("classes=6", "balance=stored")
-TABLE_1 = {  # name: (settings, accuracy on Raw, JP60, ME5)
-    "plain": ((MTE_OFF, AFM_OFF), (99.21, 94.41, 98.11)),
-    "mte": ((AFM_OFF,), (99.98, 94.85, 98.89)),
-    "afm": ((MTE_OFF,), (99.65, 94.97, 98.96)),
-    "full": ((), (99.96, 96.48, 99.15)),
-}
-TABLE_2 = {"highpass": 97.50, "srm": 97.49, "constrained": 95.24, "amten": 98.52, "mte": 99.04}
-TABLE_3 = {"max": 94.61, "concat": 95.32, "min": 95.72, "sum": 94.85, "afm": 96.48}
-PRESETS = {
-    **{
-        f"{name}-{process}": Preset(
-            f"Table I, {name}, {process}",
-            (*values, *HFF, f"process={'none' if process == 'raw' else process}"),
-            f"ACC {reported:.2f}",
-        )
-        for name, (values, accuracies) in TABLE_1.items()
-        for process, reported in zip(("raw", "jp60", "me5"), accuracies, strict=True)
-    },
-    **{
-        f"residual-{kind}": Preset(
-            f"Table II, {kind} (there on AMTEN's backbone)",
-            ("streams=residual", f"residual={kind}", *HFF),
-            f"ACC {reported:.2f}",
-        )
-        for kind, reported in TABLE_2.items()
-    },
-    **{
-        f"fusion-{kind}": Preset(f"Table III, {kind}", (f"fusion={kind}", *HFF, "process=jp60"), f"ACC {reported:.2f}")
-        for kind, reported in TABLE_3.items()
-    },
-    "ffpp-c23": Preset("FF++ HQ, binary", ("compression=c23",), "ACC 97.47"),
-    "ffpp-c40": Preset("FF++ LQ, binary", ("compression=c40",), "ACC 96.68"),
-    "ffpp5-c23": Preset("FF++ HQ, five classes", ("classes=5", "compression=c23"), "ACC 97.79"),
-    "ffpp5-c40": Preset("FF++ LQ, five classes", ("classes=5", "compression=c40"), "ACC 96.58"),
-    "dfdc": Preset("DFDC", ("size=224", "balance=stored"), "ACC 99.09, AUC 99.74"),
-}
-
 DETECTOR = Detector(
     name="grnet",
     paper="Guo et al., Exposing Deepfake Face Forgeries with Guided Residuals",
     settings=GRnetSettings,
     plan=plan,
     build=GRnet,
-    presets=PRESETS,
+    presets=PROTOCOL.presets,
+    tables=PROTOCOL.tables,
 )

@@ -2,7 +2,7 @@
 
 Kong et al., "Detect and Locate: A Face Anti-Manipulation Approach with Semantic and Noise-level Supervision". Layers,
 loss weights and sizes are those of the authors' code, which differs from the paper in places: `separable`,
-`attention` and the second step's learning rate. The code has no first step; its classifier is ours.
+`attention`, `lr_second=code`. The code has no first step; its classifier is ours.
 """
 
 from collections.abc import Mapping
@@ -15,11 +15,11 @@ from timm.models.xception import Block
 from torch import Tensor, nn
 
 from models.detectors.base import Batch, Detector, Network, Outputs
-from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.protocols.locate import PROTOCOL
+from models.detectors.settings import METRICS, Settings, option
 from models.detectors.spec import Augmentation, Epoch, Phase, Plan, Step, augmentations
-from models.nn.backbones import HALF, Normalise, xception
+from models.nn.backbones import HALF, WEIGHTS, Normalise, xception
 from models.nn.losses import class_loss, pixel_bce, pixel_l1, shrink
-from pipeline.config import setting
 from pipeline.errors import ConfigError
 
 TAPS = {"f1": "conv2", "f2": "block2", "f3": "block11"}  # stages of Xception
@@ -28,27 +28,47 @@ GRID = 19  # side of f3 for an image of 299: what the classifier's unpadded conv
 
 @dataclass(frozen=True, kw_only=True)
 class LocateSettings(Settings):
-    """The paper's values, or the authors' code's; the comment says where neither has one."""
+    """The paper's values, or what each setting says; `code` is the authors' own."""
 
-    size: int = setting(299, low=64)
-    batch: int = setting(32, low=1)
-    epochs: int = setting(10, low=1)  # of each step; code
-    lr: float = setting(2e-4, low=0.0)
-    lr_second: float = setting(2e-5, low=0.0)  # of the second step: the code's default; the paper has one rate, 2e-4
-    metric: str = setting("task", choices=("task", *METRICS))  # task: auc (code), of several classes accuracy (ours)
-    validate_every: int = setting(3000, low=1)  # steps; code
-    classes: int = setting(2, low=2)  # 5: the four methods of FaceForensics++ told apart
-    seg: bool = setting(True)
-    noise: bool = setting(True)
-    two_steps: bool = setting(True)  # first without the noise branch, as where both are on
-    taps: tuple[str, ...] = setting(("f3", "f2", "f1"), choices=tuple(TAPS))
-    gammas: tuple[float, ...] = setting((0.1, 0.2, 0.7), low=0.0, high=1.0)  # of the maps of f1, f2, f3; sum 1
-    noise_weight: float = setting(0.1, low=0.0)  # lambda 1; code
-    seg_weight: float = setting(1.0, low=0.0)  # lambda 2; code
-    noise_scale: float = setting(1.0, low=0.0)  # on the target |W| / 255, whose mean is near 0.01
-    separable: bool = setting(False)  # depthwise separable 3x3 convolutions, as the paper says; the code has full ones
-    attention: str = setting("logit", choices=("logit", "sigmoid"))  # code: the map's logit
-    truth: str = setting("mask", choices=("mask", "ssim"))  # ssim: for data without mask videos
+    size: int = option(299, "side of the network's input, pixels", "paper, IV-D; code", low=64)
+    batch: int = option(32, "rows of an optimiser step", "paper, IV-B", low=1)
+    epochs: int = option(10, "epochs of each step of training", "code", low=1)
+    lr: float = option(2e-4, "learning rate of the first step, or the only one", "paper, IV-B", low=0.0)
+    lr_second: float = option(
+        2e-4,
+        "learning rate of the second step",
+        "paper, IV-B: one rate; the code's default is another",
+        low=0.0,
+        named={"paper": 2e-4, "code": 2e-5},
+    )
+    weight_decay: float = option(1e-5, "of Adam", "paper, IV-B", low=0.0)
+    metric: str = option(
+        "task", "what chooses the best; task: auc, of several classes accuracy", "code: auc", choices=("task", *METRICS)
+    )
+    validate_every: int = option(3000, "steps between validations", "code", low=1)
+    weights: str = option(
+        "tf_in1k", "ImageNet weights, by timm's tag", "paper, IV-B: ImageNet", choices=WEIGHTS["legacy_xception"]
+    )
+    classes: int = option(2, "5: the four methods of FaceForensics++ told apart", "paper, IV-C", low=2)
+    seg: bool = option(True, "semantic maps are drawn", "paper, III-B; off: IV-E")
+    noise: bool = option(True, "noise maps are drawn", "paper, III-C; off: IV-E")
+    two_steps: bool = option(True, "first without the noise branch, then, where both are on, all", "paper, IV-B")
+    taps: tuple[str, ...] = option(
+        ("f3", "f2", "f1"), "depths that maps are drawn at", "paper, III-A; fewer: IV-E", choices=tuple(TAPS)
+    )
+    gammas: tuple[float, ...] = option(
+        (0.1, 0.2, 0.7), "weights of the maps of f1, f2, f3; sum 1", "paper, equation 8, IV-D", low=0.0, high=1.0
+    )
+    noise_weight: float = option(0.1, "lambda 1, of the noise maps' loss", "code: the paper gives none", low=0.0)
+    seg_weight: float = option(1.0, "lambda 2, of the semantic maps' loss", "code: the paper gives none", low=0.0)
+    noise_scale: float = option(1.0, "on the noise target |W| / 255, whose mean is near 0.01", "code: none", low=0.0)
+    separable: bool = option(
+        False, "depthwise separable 3x3 convolutions, as the paper says (III-B)", "code: full convolutions"
+    )
+    attention: str = option(
+        "logit", "the map's logit or its probability weighs the features", "code: logit", choices=("logit", "sigmoid")
+    )
+    truth: str = option("mask", "map drawn; ssim: without mask videos", "paper, IV-A", choices=("mask", "ssim"))
 
     def check(self) -> None:
         """Raise ConfigError where two settings contradict each other."""
@@ -72,11 +92,11 @@ class LocateSettings(Settings):
 def plan(settings: LocateSettings) -> Plan:
     """Return what training needs.
 
-    Adam (0.9, 0.999), weight decay 1e-5, best by validation AUC every 3000 steps; each step of training starts from
+    Adam (0.9, 0.999), best by validation AUC every 3000 steps; each step of training starts from
     the best of the one before. As many reals as fakes: the paper samples four times the frames of a real video.
     """
-    first = Step("main", settings.lr, weight_decay=1e-5)
-    second = Step("main", settings.lr_second, weight_decay=1e-5)
+    first = Step("main", settings.lr, weight_decay=settings.weight_decay)
+    second = Step("main", settings.lr_second, weight_decay=settings.weight_decay)
     steps = {"first": first, "second": second} if settings.staged else {"only": first}
     truth = (settings.truth,) if settings.seg else ()
     noise = ("noise",) if settings.noise else ()
@@ -96,6 +116,7 @@ def plan(settings: LocateSettings) -> Plan:
         augmentations=augmentations(settings.augment, Augmentation("flip", 0.5)),
         compression=settings.compression,
         methods=settings.methods,
+        backbone="legacy_xception",
     )
 
 
@@ -181,7 +202,7 @@ class Locate(Network):
         super().__init__()
         self.settings, self.truth, self.early = settings, settings.truth, False
         self.normalise = Normalise(HALF)
-        self.body, leave = xception(pretrained).cut("block11")
+        self.body, leave = xception(settings.weights if pretrained else "").cut("block11")
         outputs = 1 if settings.classes == 2 else settings.classes
         self.seg = Maps(settings.taps, 2, settings.separable) if settings.seg else None
         self.noise = Maps(settings.taps, 1, settings.separable) if settings.noise else None
@@ -266,40 +287,12 @@ class Locate(Network):
         return torch.stack([weights[tap] / total * m for tap, m in large.items()]).sum(0)
 
 
-LQ, HQ = "compression=c40", "compression=c23"
-GAMMAS = {  # Table VI: IoU at LQ and HQ
-    "0.0,0.0,1.0": (0.8399, 0.9277),
-    "0.0,0.1,0.9": (0.8408, 0.9291),
-    "0.1,0.1,0.8": (0.8406, 0.9304),
-    "0.1,0.2,0.7": (0.8413, 0.9305),
-    "0.1,0.3,0.6": (0.8371, 0.9240),
-    "0.1,0.4,0.5": (0.8270, 0.9110),
-    "0.2,0.2,0.6": (0.8373, 0.9247),
-    "0.2,0.3,0.5": (0.8313, 0.9177),
-    "0.2,0.4,0.4": (0.8205, 0.9015),
-}
-PRESETS = {
-    "lq": Preset("Tables II, VII and VIII, the method on LQ", (LQ,), "AUC 87.10, ACC 84.84, IoU 0.8413"),
-    "hq": Preset("Table II, the method on HQ", (HQ,), "AUC 99.77, ACC 98.40, IoU 0.9305"),
-    "xception": Preset("Table VII, row 1", ("seg=off", "noise=off", LQ), "AUC 84.38"),
-    "noise": Preset("Table VII, row 2", ("seg=off", LQ), "AUC 82.15"),
-    "seg": Preset("Table VII, row 3", ("noise=off", LQ), "AUC 86.87"),
-    "f3": Preset("Table VIII, row 2", ("taps=f3", LQ), "AUC 86.39"),
-    "f3-f2": Preset("Table VIII, row 3", ("taps=f3,f2", LQ), "AUC 86.76"),
-    "five-xception": Preset("Table V, Xception", ("classes=5", "seg=off", "noise=off", LQ), "average recall 75.43"),
-    "five-seg": Preset("Table V, Xception (seg)", ("classes=5", "noise=off", LQ), "average recall 81.04"),
-    "five-fusion": Preset("Table V, Xception (fusion)", ("classes=5", LQ), "average recall 82.19"),
-    **{
-        f"gammas-{weights}": Preset("Table VI", (f"gammas={weights}",), f"IoU LQ {low:.4f}, HQ {high:.4f}")
-        for weights, (low, high) in GAMMAS.items()
-    },
-}
-
 DETECTOR = Detector(
     name="locate",
     paper="Kong et al., Detect and Locate: A Face Anti-Manipulation Approach with Semantic and Noise-level Supervision",
     settings=LocateSettings,
     plan=plan,
     build=Locate,
-    presets=PRESETS,
+    presets=PROTOCOL.presets,
+    tables=PROTOCOL.tables,
 )

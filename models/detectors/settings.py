@@ -1,16 +1,49 @@
-"""Settings of a detector, changed by `--set KEY=VALUE`, and presets: named rows of a paper's tables."""
+"""Settings of a detector: what `--set KEY=VALUE` changes, checked, each with what it does and where it comes from."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, TypeVar
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, TypeVar
 
-from pipeline.config import check, overlay, setting
+from models.detectors.protocol import Preset
+from pipeline.config import check, overlay
 from pipeline.errors import ConfigError
 
-METRICS = ("accuracy", "auc", "video_auc", "recall_mean", "loss")  # to choose the best by; of `loss` the lowest
+# What the best checkpoint is chosen by; of `loss` the lowest. `method_auc`: mean of each method's against all reals.
+METRICS = ("accuracy", "auc", "video_auc", "method_auc", "recall_mean", "loss")
+SOURCES = ("paper", "code", "cited", "ours")  # the authors' code; the work that the paper builds on
 AUGMENT = ("paper", "strong", "heavy", "off")
 SWITCH = {"on": True, "true": True, "yes": True, "1": True, "off": False, "false": False, "no": False, "0": False}
+
+
+def option(
+    default: Any,
+    about: str,
+    source: str,
+    *,
+    choices: tuple[Any, ...] = (),
+    low: float | None = None,
+    high: float | None = None,
+    named: Mapping[str, Any] | None = None,
+) -> Any:
+    """Give a setting its default, what it does, where the default comes from, and the values it may take.
+
+    Parameters
+    ----------
+    default : bool, int, float, str or tuple of str, int or float
+    about : str
+        What the setting does.
+    source : str
+        One of `SOURCES`, and with it section, equation or reason: `paper, IV-A`; `ours: the paper gives none`.
+    choices : tuple
+        The values allowed; empty: any within the limits.
+    low, high : float, optional
+        Limits, both allowed.
+    named : mapping, optional
+        Values that can be given by name.
+    """
+    limits = {"choices": choices, "low": low, "high": high, "named": named or {}}
+    return field(default=default, metadata={"about": about, "source": source, **limits})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +54,26 @@ class Settings:
     together.
     """
 
-    size: int = setting(224, low=32)  # side of the network's input, pixels
-    batch: int = setting(32, low=1)  # rows per optimiser step, over all devices and micro-batches
-    epochs: int = setting(20, low=1)  # of each phase of training
-    lr: float = setting(1e-3, low=0.0)  # learning rate before any decay
-    metric: str = setting("auc", choices=METRICS)
-    augment: str = setting("paper", choices=AUGMENT)  # paper's, ours (strong, heavy) or none
-    compression: str = setting("")  # use only rows of this compression; empty: all
-    pairs: bool = setting(False)  # ours: a batch's reals are those its fakes were made from, augmented alike
-    methods: tuple[str, ...] = setting(())  # use only fakes of these methods, and all reals; empty: all
+    preset: str = option("", "the paper's table row that these settings began with; set by preset=NAME", "ours")
+    size: int = option(224, "side of the network's input, pixels", "ours", low=32)
+    batch: int = option(32, "rows of an optimiser step, over all devices and micro-batches", "ours", low=1)
+    epochs: int = option(20, "epochs of each phase of training", "ours", low=1)
+    lr: float = option(1e-3, "learning rate before any decay", "ours", low=0.0)
+    metric: str = option("auc", "validation figure that the best checkpoint is chosen by", "ours", choices=METRICS)
+    augment: str = option(
+        "paper", "augmentations: the paper's, two lists of ours for small data, or none", "paper", choices=AUGMENT
+    )
+    compression: str = option("", "rows of this compression alone; empty: all", "ours: a preset names the paper's")
+    pairs: bool = option(
+        False,
+        "a batch's reals are those its fakes were made from, augmented as these are",
+        "ours, off: no paper has it",
+    )
+    methods: tuple[str, ...] = option(
+        (), "fakes of these methods alone, and all reals; empty: all", "ours: a preset names the paper's"
+    )
+    val_methods: tuple[str, ...] = option((), "the same for validation; empty: those of training", "ours")
+    weights: str = option("", "ImageNet weights that training begins with, by timm's tag", "ours")
 
     def __post_init__(self) -> None:
         for about in fields(self):
@@ -45,19 +89,6 @@ class Settings:
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)
-
-
-@dataclass(frozen=True)
-class Preset:
-    """Settings of one row of a table in the paper.
-
-    `about` names the row, `values` are `KEY=VALUE` texts, and `reported` is the paper's result on its own data, which
-    other data need not reproduce.
-    """
-
-    about: str
-    values: tuple[str, ...]
-    reported: str = ""
 
 
 def parse(
@@ -80,11 +111,19 @@ def parse(
     """
     written = dict(_split(pair, where) for pair in pairs)
     chosen = written.pop("preset", None)
-    if chosen is not None and chosen not in (presets or {}):
+    if not chosen:
+        return restore(kind, written, where)
+    preset = (presets or {}).get(chosen)
+    if preset is None:
         known = ", ".join(presets or ()) or "none"
         raise ConfigError(f"{where}: there is no preset {chosen}; known are {known}.")
-    base = dict(_split(pair, where) for pair in presets[chosen].values) if presets and chosen else {}
-    return restore(kind, base | written, where)
+    if preset.of:
+        raise ConfigError(
+            f"{where}: preset {chosen} is an evaluation of what preset {preset.of} trains; train that one, then "
+            f"forgery-eval --preset {chosen}."
+        )
+    base = dict(_split(pair, where) for pair in preset.settings)
+    return restore(kind, base | written | {"preset": chosen}, where)
 
 
 def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "checkpoint") -> SettingsT:
@@ -95,20 +134,38 @@ def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "chec
     ConfigError
         An unknown key, or a value that its field does not accept.
     """
-    defaults = {about.name: about.default for about in fields(kind)}
+    known = {about.name: about for about in fields(kind)}
     plain = {
-        key: _plain(value, defaults[key], f"{where}: {key}") if isinstance(value, str) and key in defaults else value
+        key: _plain(value, known[key], f"{where}: {key}") if isinstance(value, str) and key in known else value
         for key, value in values.items()
     }
     return overlay(kind(), plain, where)
 
 
-def describe(kind: type[Settings]) -> list[tuple[str, str, str]]:
-    """Return (key, default, accepted values) of every setting, for a help screen."""
+class Described(NamedTuple):
+    """A setting for a help screen, in texts."""
+
+    key: str
+    default: str
+    takes: str
+    about: str
+    source: str
+
+
+def describe(kind: type[Settings]) -> list[Described]:
+    """Return every setting with its default, what it takes, what it does, and where its default comes from."""
     return [
-        (about.name, _text(about.default), ", ".join(map(_text, about.metadata.get("choices", ()))) or _kind(about))
+        Described(
+            about.name, _text(about.default), _takes(about), about.metadata.get("about", ""),
+            about.metadata.get("source", ""),
+        )
         for about in fields(kind)
-    ]
+    ]  # fmt: skip
+
+
+def _takes(about: "dataclasses.Field[Any]") -> str:
+    named = [f"{name} = {_text(value)}" for name, value in about.metadata.get("named", {}).items()]
+    return ", ".join([*named, *map(_text, about.metadata.get("choices", ()))]) or _kind(about)
 
 
 def _split(pair: str, where: str) -> tuple[str, str]:
@@ -118,11 +175,17 @@ def _split(pair: str, where: str) -> tuple[str, str]:
     return key.strip(), value.strip()
 
 
-def _plain(text: str, default: Any, where: str) -> Any:
-    """Return the plain value that a text stands for, by the type of a field's default; the text itself if none."""
+def _plain(text: str, about: "dataclasses.Field[Any]", where: str) -> Any:
+    """Return the plain value that a text stands for, by a field's named values or else the type of its default."""
+    named = about.metadata.get("named", {})
+    return named[text] if text in named else _of_type(text, about.default, where)
+
+
+def _of_type(text: str, default: Any, where: str) -> Any:
+    """Return a text in the type of a default; the text itself if it is none of that type."""
     if isinstance(default, tuple):
         items = () if text in ("", "none") else text.split(",")
-        return [_plain(item.strip(), default[0] if default else "", where) for item in items]
+        return [_of_type(item.strip(), default[0] if default else "", where) for item in items]
     if isinstance(default, bool):
         if text.lower() not in SWITCH:
             raise ConfigError(f"{where} must be on or off, not {text!r}.")

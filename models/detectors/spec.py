@@ -229,6 +229,8 @@ class Plan:
         Origin of the sources `rr` and `fr`: no blends, the store's, or blends made anew in every epoch.
     twin : str
         Compression of the twin in `batch["twin"]`, for every training row; empty: none.
+    backbone : str
+        What `weights` are of: one of `models.nn.backbones.WEIGHTS`.
     cam : str
         The one of `Outputs.features` that Grad-CAM uses.
     """
@@ -249,6 +251,7 @@ class Plan:
     methods: tuple[str, ...] = ()
     blends: str = ""
     twin: str = ""
+    backbone: str = ""
 
 
 def require(plan: Plan, present: Collection[str], store: str, detector: str) -> None:

@@ -14,42 +14,94 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.detectors.base import Batch, Detector, Network, Outputs
-from models.detectors.settings import METRICS, Preset, Settings
+from models.detectors.protocols.wavelet import PROTOCOL
+from models.detectors.settings import METRICS, Settings, option
 from models.detectors.spec import BALANCES, Augmentation, Drops, Phase, Plan, Step, augmentations, balanced
-from models.nn.backbones import HRNet, Normalise, conv_bn_relu
+from models.nn.backbones import WEIGHTS, HRNet, Normalise, conv_bn_relu
 from models.nn.filters import BANDS, BASES, StationaryWavelet
-from models.nn.losses import class_loss, full_precision, pixel_bce
-from pipeline.config import setting
+from models.nn.fusion import Bilinear, StemFusion, Sum
+from models.nn.losses import class_loss, pixel_bce
 from pipeline.errors import ConfigError
 
 
 @dataclass(frozen=True, kw_only=True)
 class WaveletSettings(Settings):
-    """The paper's values; where it is silent, the comment says so."""
+    """The paper's values, or what each setting says."""
 
-    size: int = setting(224, low=32)
-    batch: int = setting(128, low=1)
-    epochs: int = setting(16, low=1)  # ours; the paper's last drop is at 15
-    lr: float = setting(0.01, low=0.0)
-    optimiser: str = setting("sgd", choices=("sgd", "adam"))  # adam, ours: for short training from random weights
-    drops: tuple[int, ...] = setting((10, 13, 15), low=1)  # epochs at which lr is divided by 10 and the best reloaded
-    metric: str = setting("accuracy", choices=METRICS)  # cross-method: auc, over all methods
-    backbone: str = setting("hrnet_w18", choices=("hrnet_w18", "hrnet_w32"))
-    branches: int = setting(2, choices=(1, 2))  # 1: classification alone
-    copy_branch1: bool = setting(
-        False
-    )  # ours, without ImageNet weights: branch 2 begins as a copy of a trained branch 1
-    wavelet: bool = setting(True)  # off: RGB stem alone
-    fusion: str = setting("bilinear", choices=("bilinear", "sum"))  # of the two branches
-    stem_fuse: str = setting("attention", choices=("attention", "sum"))  # of the two stems; figure 2 says sum
-    basis: str = setting("haar", choices=tuple(BASES))
-    bands: int = setting(36, choices=tuple(BANDS))  # wavelet channels
-    swd_norm: bool = setting(True)  # ours: wavelet bands keep the image's range
-    bilinear_weight: float = setting(1.0, low=0.0)  # the paper's alpha 1
-    segment_weight: float = setting(1.0, low=0.0)  # alpha 2
-    score: str = setting("bilinear", choices=("bilinear", "pixels"))  # pixels: share of pixels predicted fake
-    balance: str = setting("stored", choices=tuple(BALANCES))  # even: real to fake 1 to 1
-    truth: str = setting("ssim", choices=("ssim", "mask"))  # mask: for data whose pairs are not at hand
+    size: int = option(224, "side of the network's input, pixels", "paper, IV-A", low=32)
+    batch: int = option(128, "rows of an optimiser step", "paper, IV-A", low=1)
+    epochs: int = option(16, "epochs of training", "ours: the last drop is at 15", low=1)
+    lr: float = option(0.01, "learning rate before any drop", "paper, IV-A", low=0.0)
+    optimiser: str = option(
+        "sgd", "adam: for short training from random weights", "paper, IV-A", choices=("sgd", "adam")
+    )
+    momentum: float = option(0.9, "of SGD", "paper, IV-A", low=0.0, high=1.0)
+    weight_decay: float = option(1e-4, "of either optimiser", "cited: HRNet's training; the paper gives none", low=0.0)
+    drops: tuple[int, ...] = option(
+        (10, 13, 15), "epochs at which lr is divided by 10 and the best so far reloaded", "paper, IV-A", low=1
+    )
+    metric: str = option(
+        "accuracy", "validation figure that the best checkpoint is chosen by", "paper, IV-A", choices=METRICS
+    )
+    weights: str = option(
+        "ms_in1k",
+        "ImageNet weights, by timm's tag; hrnet_w32 has no other",
+        "cited: HRNet's release",
+        choices=WEIGHTS["hrnet_w18"],
+    )
+    backbone: str = option(
+        "hrnet_w18", "HRNet of both branches", "paper, IV-A; w32: IV-C", choices=("hrnet_w18", "hrnet_w32")
+    )
+    branches: int = option(2, "1: classification alone", "paper, III-B; 1: IV-C", choices=(1, 2))
+    copy_branch1: bool = option(
+        False, "in place of ImageNet weights, branch 2 begins as a copy of a trained branch 1", "ours, off"
+    )
+    wavelet: bool = option(True, "off: RGB stem alone", "paper, III-A; off: IV-C")
+    fusion: str = option("bilinear", "of the two branches", "paper, III-B; sum: IV-C", choices=("bilinear", "sum"))
+    sum_width: int = option(
+        512, "channels that fusion=sum brings both branches to", "ours: the paper gives none", low=1
+    )
+    grid: int = option(
+        16,
+        "pixels of the image under a cell of the grid for bilinear pooling: 14x14 cells of an image of 224",
+        "ours: the paper gives no size (III-B)",
+        low=4,
+        high=56,
+    )
+    stem_fuse: str = option(
+        "attention", "of the two stems", "paper, III-A; figure 2's caption says sum", choices=("attention", "sum")
+    )
+    squeeze: int = option(
+        16, "channels that the stems' attention is computed in", "ours: the paper gives no form", low=1
+    )
+    basis: str = option("haar", "of the wavelets", "paper, III-C; rbio: IV-C", choices=tuple(BASES))
+    bands: int = option(
+        36,
+        "wavelet channels: with every LL, with the last or with none",
+        "paper, III-A: 3 levels of 4 bands of 3 colours",
+        choices=tuple(BANDS),
+    )
+    swd_norm: bool = option(True, "wavelet bands keep the image's range", "ours: the paper does not say")
+    bilinear_weight: float = option(1.0, "alpha 1, of the pooled branches' loss", "paper, equation 6", low=0.0)
+    segment_weight: float = option(1.0, "alpha 2, of the pixels' loss", "paper, equation 6", low=0.0)
+    score: str = option(
+        "bilinear",
+        "the image's score; pixels: share of pixels predicted fake",
+        "paper, III-B; pixels: IV-D",
+        choices=("bilinear", "pixels"),
+    )
+    balance: str = option(
+        "stored",
+        "rows as the store has them, or real to fake 1 to 1",
+        "paper, IV-A: balanced by frames of a video",
+        choices=tuple(BALANCES),
+    )
+    truth: str = option(
+        "ssim",
+        "map that branch 1 draws; mask: for data whose pairs are not at hand",
+        "paper, IV-A",
+        choices=("ssim", "mask"),
+    )
 
     def check(self) -> None:
         """Raise ConfigError where two settings contradict each other."""
@@ -65,7 +117,7 @@ def plan(settings: WaveletSettings) -> Plan:
     """Return what training needs.
 
     SGD with momentum 0.9, lr 0.01 divided by 10 at epochs 10, 13 and 15, each time going on from the best checkpoint by
-    validation accuracy [paper]; weight decay 1e-4 [HRNet's own training], no Nesterov [ours]. The paper lists the
+    validation accuracy [paper]; no Nesterov [ours]. The paper lists the
     augmentations; their strengths and probabilities are ours. Rows come as the store has them: the paper balances by
     how many frames are sampled from a video.
     """
@@ -80,7 +132,14 @@ def plan(settings: WaveletSettings) -> Plan:
         Augmentation("noise", 0.2, 0.0, 10 / 255),
     )
     decay = Drops(settings.drops, 0.1)
-    step = Step("main", settings.lr, decay, optimiser=settings.optimiser, momentum=0.9, weight_decay=1e-4)
+    step = Step(
+        "main",
+        settings.lr,
+        decay,
+        optimiser=settings.optimiser,
+        momentum=settings.momentum,
+        weight_decay=settings.weight_decay,
+    )
     truth = (settings.truth,) if settings.branches == 2 else ()
     return Plan(
         arrays=("image", "label", *truth),
@@ -95,30 +154,8 @@ def plan(settings: WaveletSettings) -> Plan:
         augmentations=augmentations(settings.augment, *paper),
         compression=settings.compression,
         methods=settings.methods,
+        backbone=settings.backbone,
     )
-
-
-class StemFusion(nn.Module):
-    """Weigh the two stems' channels by attention, and add them.
-
-    The paper asks for channel attention over both stems without giving its form; this is the selective-kernel one:
-    z = mean over pixels of (rgb + wavelet) -> 16 -> two routes of 64, softmax over the routes for each channel.
-    """
-
-    def __init__(self, width: int = 64, squeezed: int = 16) -> None:
-        super().__init__()
-        self.squeeze = nn.Linear(width, squeezed)
-        self.routes = nn.ModuleList([nn.Linear(squeezed, width) for _ in range(2)])
-
-    def weights(self, rgb: Tensor, bands: Tensor) -> Tensor:
-        """Return the two routes' weights, (B, 2, 64); they add up to 1 for each channel."""
-        z = self.squeeze((rgb + bands).mean((2, 3))).relu()  # (B, 16)
-        return torch.stack([route(z) for route in self.routes], 1).softmax(1)
-
-    def forward(self, rgb: Tensor, bands: Tensor) -> Tensor:
-        """Fuse two stems' features of shape (B, 64, h, w)."""
-        weights = self.weights(rgb, bands)[..., None, None]  # (B, 2, 64, 1, 1)
-        return weights[:, 0] * rgb + weights[:, 1] * bands
 
 
 class Branch(nn.Module):
@@ -126,10 +163,10 @@ class Branch(nn.Module):
 
     def __init__(self, settings: WaveletSettings, pretrained: bool, channels: int, head: bool) -> None:
         super().__init__()
-        self.hrnet = HRNet(settings.backbone, pretrained, head)
+        self.hrnet = HRNet(settings.backbone, settings.weights if pretrained else "", head)
         if settings.wavelet:  # the same layers as HRNet's stem but for the input's width; new, so random
             self.stem = nn.Sequential(conv_bn_relu(channels, 64, stride=2), conv_bn_relu(64, 64, stride=2))
-            self.fuse = StemFusion() if settings.stem_fuse == "attention" else None
+            self.fuse = StemFusion(squeezed=settings.squeeze) if settings.stem_fuse == "attention" else None
 
     def forward(self, image: Tensor, bands: Tensor | None) -> list[Tensor]:
         """Return the four branch maps: 18, 36, 72, 144 channels at 56, 28, 14, 7 pixels for an image of 224."""
@@ -138,47 +175,6 @@ class Branch(nn.Module):
             y = self.stem(bands)  # (B, 64, 56, 56)
             x = x + y if self.fuse is None else self.fuse(x, y)
         return self.hrnet.branches(x)
-
-
-class Bilinear(nn.Module):
-    """Bilinear pooling of two feature maps and a linear classifier, equations 1 to 5 of the paper.
-
-    B = f_s f_c^T summed over the positions of a common grid, flattened, signed square root, unit length, FC. The grid
-    (the paper gives no size) is half of f_s's and twice f_c's wherever possible: 14x14 for an image of 224.
-    """
-
-    def __init__(self, first: int, second: int, epsilon: float = 1e-5) -> None:
-        super().__init__()
-        self.epsilon = epsilon  # without it the gradient of the root at zero is infinite
-        self.classify = nn.Linear(first * second, 1)  # 552 960 for 270 x 2048
-
-    def pool(self, f_s: Tensor, f_c: Tensor, grid: int) -> Tensor:
-        """Return unit vectors of shape (B, C_s C_c), float32."""
-        f_s = F.adaptive_avg_pool2d(f_s, grid)  # (B, 270, 14, 14)
-        f_c = F.interpolate(f_c, (grid, grid), mode="bilinear", align_corners=False)  # (B, 2048, 14, 14)
-        with full_precision(f_s):
-            f_s, f_c = (f if f.dtype == torch.float64 else f.float() for f in (f_s, f_c))
-            b = torch.einsum("bshw,bchw->bsc", f_s, f_c / grid**2).flatten(1)  # (B, 552960), mean: within half's range
-            return F.normalize(b.sign() * (b.abs() + self.epsilon).sqrt(), dim=1)
-
-    def forward(self, f_s: Tensor, f_c: Tensor, grid: int) -> Tensor:
-        """Return logits of shape (B, 1)."""
-        logits: Tensor = self.classify(self.pool(f_s, f_c, grid))
-        return logits
-
-
-class Sum(nn.Module):
-    """The ablation's fusion: 1x1 convolutions to one width (ours: 512), global pooling, sum, FC."""
-
-    def __init__(self, first: int, second: int, width: int = 512) -> None:
-        super().__init__()
-        self.first, self.second = nn.Conv2d(first, width, 1), nn.Conv2d(second, width, 1)
-        self.classify = nn.Linear(width, 1)
-
-    def forward(self, f_s: Tensor, f_c: Tensor, grid: int) -> Tensor:
-        """Return logits of shape (B, 1)."""
-        logits: Tensor = self.classify(self.first(f_s).mean((2, 3)) + self.second(f_c).mean((2, 3)))
-        return logits
 
 
 class WaveletNetwork(Network):
@@ -198,7 +194,8 @@ class WaveletNetwork(Network):
             width = sum(self.segmenter.hrnet.widths)  # 270
             self.merge = conv_bn_relu(width, width, kernel=1, bias=True)
             self.segment = nn.Conv2d(width, 1, 1)
-            self.join = (Bilinear if settings.fusion == "bilinear" else Sum)(width, 2048)
+            bilinear = settings.fusion == "bilinear"
+            self.join: nn.Module = Bilinear(width, 2048) if bilinear else Sum(width, 2048, settings.sum_width)
 
     def begin(self, phase: Phase) -> None:
         """With `copy_branch1`, copy branch 1 into branch 2, except the classification head that branch 1 lacks."""
@@ -222,7 +219,7 @@ class WaveletNetwork(Network):
         f_s = torch.cat([_resize(x, size) for x in maps], 1)  # (B, 270, 56, 56)
         f_s = self.merge(f_s)  # (B, 270, 56, 56)
         forged = _resize(self.segment(f_s), image.shape[-2:])  # (B, 1, 224, 224)
-        joint = self.join(f_s, f_c, image.shape[-1] // 16)  # (B, 1)
+        joint = self.join(f_s, f_c, image.shape[-1] // self.settings.grid)  # (B, 1)
         return Outputs(joint, {"class": logits}, {"segment": forged}, {"segment": f_s, "classify": f_c})
 
     def loss(self, outputs: Outputs, batch: Batch, step: str = "main") -> dict[str, Tensor]:
@@ -253,32 +250,13 @@ def _resize(x: Tensor, size: tuple[int, ...]) -> Tensor:
     return x if x.shape[-2:] == size else F.interpolate(x, size, mode="bilinear", align_corners=False)
 
 
-C40 = "compression=c40"
-PRESETS = {
-    "raw": Preset("Table I, raw", ("compression=raw",), "Acc 99.74, AUC 99.78, TPR at FPR 10 % 99.32"),
-    "c23": Preset("Table I, c23", ("compression=c23",), "Acc 96.95, AUC 99.60, TPR at FPR 10 % 99.03"),
-    "c40": Preset("Table I, c40", (C40,), "Acc 88.96, AUC 92.97, TPR at FPR 10 % 79.03"),
-    "hr18": Preset("Table III, row 1", ("branches=1", "wavelet=off", C40), "Acc 86.84, AUC 88.96"),
-    "hr18-wavelet": Preset("Table III, row 2", ("branches=1", C40), "Acc 87.24, AUC 90.13"),
-    "hr32-wavelet": Preset("Table III, row 3", ("branches=1", "backbone=hrnet_w32", C40), "Acc 87.55, AUC 91.02"),
-    "dual-sum": Preset("Table III, row 4", ("fusion=sum", C40), "Acc 88.35, AUC 91.72"),
-    "dual-bilinear": Preset("Table III, row 5: the method", (C40,), "Acc 88.96, AUC 92.97"),
-    "haar": Preset("Table IV, Haar", ("basis=haar", C40), "Acc 88.96, AUC 92.97"),
-    "rbio": Preset("Table IV, reverse biorthogonal", ("basis=rbio", C40), "Acc 88.89, AUC 92.85"),
-    "pixels": Preset("Section IV-D, the image's score from its pixels", ("score=pixels", C40), "AUC 76.69"),
-    "from-f2f": Preset(
-        "Table VI, trained on Face2Face alone",
-        ("methods=Face2Face", "compression=raw", "metric=auc"),
-        "AUC DF 99.07, F2F 99.98, FS 62.98, NT 85.12",
-    ),
-}
-
 DETECTOR = Detector(
     name="wavelet",
     paper="Jia et al., Inconsistency-Aware Wavelet Dual-Branch Network for Face Forgery Detection, IEEE TBIOM 2021",
     settings=WaveletSettings,
     plan=plan,
     build=WaveletNetwork,
-    presets=PRESETS,
     renamed={"twin": "copy_branch1"},
+    presets=PROTOCOL.presets,
+    tables=PROTOCOL.tables,
 )

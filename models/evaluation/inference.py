@@ -146,7 +146,7 @@ def answers(found: Predictions, table: Table) -> tasks.Answers:
 
 
 def figures(found: Predictions, table: Table) -> metrics.Figures:
-    """Return what validation may choose the best by: loss, accuracy, auc, video_auc, recall_mean.
+    """Return what validation may choose the best by: loss, accuracy, auc, video_auc, method_auc, recall_mean.
 
     Accuracy is that of the network's task: of the classes where it tells several apart.
     """
@@ -159,6 +159,7 @@ def figures(found: Predictions, table: Table) -> metrics.Figures:
         "accuracy": frame["accuracy"],
         "auc": frame["auc"],
         "video_auc": metrics.scores(videos.label, videos.score)["auc"],
+        "method_auc": tasks.method_auc(frames, table.method[found.rows]),
         "recall_mean": metrics.classes(frames.target, frames.probabilities, ())["recall_mean"],
     }
 

@@ -241,7 +241,7 @@ def pixel_share(counts: Ints) -> Floats:
 
 
 def maps(counts: Ints, label: Ints) -> Figures:
-    """Return the mean figures of maps: over all images, and over fakes alone as `..._fake`.
+    """Return the mean figures of maps: over all images, over fakes alone as `..._fake`, over reals as `..._real`.
 
     `auc_by_pixels` is that of the faces' scores, were these the shares of pixels called manipulated.
     """
@@ -249,6 +249,7 @@ def maps(counts: Ints, label: Ints) -> Figures:
     for name, values in localisation(counts).items():
         found[name] = _mean(values)
         found[f"{name}_fake"] = _mean(values[label == 1])
+        found[f"{name}_real"] = _mean(values[label == 0])
     return found
 
 

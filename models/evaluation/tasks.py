@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,3 +118,13 @@ def intervals(answers: Answers, rounds: int) -> dict[str, tuple[float, float] | 
             ones, right[known].astype(np.float64), video, metrics.weighted_accuracy, rounds
         ),
     }
+
+
+def method_auc(frames: Answers, method: NDArray[Any]) -> float | None:
+    """Return the mean over methods of the AUC of each one's fakes against all reals; None where there are none."""
+    real = frames.label == 0
+    names = np.unique(method[~real].astype(str))
+    rows = [real | ((method.astype(str) == name) & ~real) for name in names]
+    areas = [metrics.scores(frames.label[some], frames.score[some])["auc"] for some in rows]
+    known = [area for area in areas if area is not None]
+    return sum(known) / len(known) if known else None

@@ -7,9 +7,17 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from pipeline.errors import WeightsError, first_line
+from pipeline.errors import ConfigError, WeightsError, first_line
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # mean, standard deviation of RGB in [0, 1]
+# ImageNet weights by timm's tag, for every backbone the papers' choice first: torchvision's own for ResNet-18, one
+# recipe for both widths of HRNet (its authors'), Xception's only ones.
+WEIGHTS = {
+    "resnet18": ("tv_in1k", "a1_in1k", "a2_in1k", "a3_in1k", "gluon_in1k"),
+    "hrnet_w18": ("ms_in1k", "ms_aug_in1k"),
+    "hrnet_w32": ("ms_in1k",),
+    "legacy_xception": ("tf_in1k",),
+}
 HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))  # Xception's: [0, 1] becomes [-1, 1]
 
 
@@ -59,7 +67,8 @@ class HRNet(nn.Module):
     Parameters
     ----------
     name : {"hrnet_w18", "hrnet_w32"}
-    pretrained : bool
+    weights : str
+        One of the backbone's `WEIGHTS`; empty: random.
     head : bool
         Keep the classification head (9.7 of 19.3 million parameters of hrnet_w18).
 
@@ -69,9 +78,9 @@ class HRNet(nn.Module):
         Channels of the four branches: (18, 36, 72, 144) or (32, 64, 128, 256).
     """
 
-    def __init__(self, name: str, pretrained: bool, head: bool) -> None:
+    def __init__(self, name: str, weights: str, head: bool) -> None:
         super().__init__()
-        self.body = create(name, pretrained)
+        self.body = create(name, weights)
         # the global pooling has no parameters and num_classes = 0 no classifier
         if not head:
             self.body.incre_modules = self.body.downsamp_modules = self.body.final_layer = None
@@ -102,46 +111,57 @@ class HRNet(nn.Module):
         return result
 
 
-def xception(pretrained: bool) -> Stages:
+def xception(weights: str) -> Stages:
     """Return Xception in stages `conv2`, `block1` ... `block12`, `conv4`.
 
     At 299 pixels: conv2 (after its ReLU) 64x147x147, block2 256x37x37, block3 to block11 728x19x19, conv4 (after its
     ReLU) 2048x10x10.
     """
-    net = create("legacy_xception", pretrained)
+    net = create("legacy_xception", weights)
     blocks = {f"block{number}": getattr(net, f"block{number}") for number in range(1, 13)}
     entry = nn.Sequential(net.conv1, net.bn1, net.act1, net.conv2, net.bn2, net.act2)
     leave = nn.Sequential(net.conv3, net.bn3, net.act3, net.conv4, net.bn4, net.act4)
     return Stages({"conv2": entry, **blocks, "conv4": leave})
 
 
-def resnet18(pretrained: bool) -> Stages:
+def resnet18(weights: str) -> Stages:
     """Return ResNet-18 in stages `conv1`, `layer1` ... `layer4`.
 
     At 256 pixels: 64x128x128, 64x64x64, 128x32x32, 256x16x16, 512x8x8.
     """
-    net = create("resnet18", pretrained)
+    net = create("resnet18", weights)
     stem = nn.Sequential(net.conv1, net.bn1, net.act1)
     first = nn.Sequential(net.maxpool, net.layer1)
     return Stages({"conv1": stem, "layer1": first, "layer2": net.layer2, "layer3": net.layer3, "layer4": net.layer4})
 
 
-def create(name: str, pretrained: bool) -> Any:
+def create(name: str, weights: str) -> Any:
     """Return a timm model without its classifier.
+
+    Parameters
+    ----------
+    name : str
+        One of `WEIGHTS`.
+    weights : str
+        One of its tags there; empty: random.
 
     Raises
     ------
+    ConfigError
+        The backbone has no such weights.
     WeightsError
         Its pretrained weights can neither be downloaded nor found in the cache.
     """
+    if weights and weights not in WEIGHTS[name]:
+        raise ConfigError(f"weights is {weights}; {name} has {', '.join(WEIGHTS[name])}.")
     try:
-        return timm.create_model(name, pretrained=pretrained, num_classes=0)
+        return timm.create_model(f"{name}.{weights}" if weights else name, pretrained=bool(weights), num_classes=0)
     except (OSError, RuntimeError) as error:  # no network or no such file; a broken or incomplete file
-        if not pretrained:
+        if not weights:
             raise
         raise WeightsError(
-            f"The ImageNet weights of {name} could not be fetched ({first_line(error)}). Connect once so that they "
-            "are cached, or train from random weights with --no-pretrained."
+            f"The ImageNet weights {name}.{weights} could not be fetched ({first_line(error)}). Connect once so that "
+            "they are cached, or train from random weights with --no-pretrained."
         ) from error
 
 

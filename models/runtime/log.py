@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.files import replacing
 from pipeline.store.writing import writing
 
-FIGURES = ("loss", "accuracy", "auc", "video_auc", "recall_mean")
+FIGURES = ("loss", "accuracy", "auc", "video_auc", "method_auc", "recall_mean")
 SMOOTH = 25  # steps over which training curves are averaged
 
 

@@ -26,6 +26,7 @@ from models.training.record import load_best
 from models.training.setup import BEST, LAST, METRICS_FILE, Job, about, initial, origin, prepare, previous
 from models.training.state import Run, State
 from models.training.validation import provisional, validate
+from models.training.validation_rows import lacking_methods
 from pipeline.progress import Progress, Silent
 
 SAVE = 120.0  # seconds between checkpoints where nothing else asks for one
@@ -188,6 +189,8 @@ def _start(job: Job, progress: Progress) -> tuple[Run, Checkpoint | None]:
     if fabric.is_global_zero:
         if several and not job.frozen_norm:
             progress.say("Several CPU processes: batch norm keeps its running statistics.")
+        if lacking := lacking_methods(data.train, data.plan.methods):
+            progress.say(f"Not as asked for: no row of training is of {', '.join(lacking)}.")
         job.out.mkdir(parents=True, exist_ok=True)
         if not earlier:
             for name in (BEST, LAST):

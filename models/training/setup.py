@@ -1,6 +1,5 @@
 """Set-up of a training run: the job as the user asked for it, its rows and classes, its run folder."""
 
-import dataclasses
 import importlib.metadata
 import platform
 from collections.abc import Mapping, Sequence
@@ -19,11 +18,13 @@ from models.detectors.base import Detector
 from models.detectors.settings import Settings
 from models.detectors.spec import Plan, require
 from models.runtime.checkpoint import Checkpoint, load
+from models.training.validation_rows import validation_rows
 from pipeline.config import differences, digest
 from pipeline.errors import ConfigError, StoreError
 from pipeline.exclusions import Exclusion
 
 BEST, LAST, METRICS_FILE, RUN_FILE, CURVES = "best.ckpt", "last.ckpt", "metrics.csv", "run.json", "curves.png"
+AREAS = ("auc", "video_auc", "method_auc")  # metrics that need both classes
 PACKAGES = ("forgery-prep", "lightning-fabric", "numpy", "tensorstore", "timm", "torch", "torchvision")
 
 
@@ -58,6 +59,8 @@ class Job:
         Frames of each video in validation, evenly spaced; 0: all.
     exclude : tuple of Exclusion
         Faces left out of training and validation.
+    val_stores : tuple of str
+        Stores that validate in place of `stores`: their split `val`, or all their rows where they have none.
     command : str
         Command line, recorded in `run.json`.
     """
@@ -78,6 +81,7 @@ class Job:
     frozen_norm: bool = False
     val_frames: int = 0
     exclude: tuple[Exclusion, ...] = ()
+    val_stores: tuple[str, ...] = ()
     command: str = ""
 
     def identity(self) -> dict[str, Any]:
@@ -85,7 +89,9 @@ class Job:
         values = self.settings.to_dict()
         init = str(self.init) if self.init else None
         left_out = digest([line.key() for line in self.exclude]) if self.exclude else None
-        more = {"seed": self.seed, "precision": self.precision, "init": init, "exclude": left_out}
+        more: dict[str, Any] = {"seed": self.seed, "precision": self.precision, "init": init, "exclude": left_out}
+        if self.val_stores:
+            more["val_stores"] = list(self.val_stores)
         return {"detector": self.detector.name, "settings": values, **more}
 
 
@@ -102,7 +108,7 @@ class Data:
     methods : tuple of str
         Classes beyond real, in their order; empty where the detector tells real from fake only.
     train, val : Table
-        Rows of the two splits; blends made anew in every epoch are not among them.
+        Rows of training and of validation; blends made anew in every epoch are not among them.
     loading, val_loading : Loading
         How rows of `train` and of `val` are read.
     blenders : tuple of Blender
@@ -141,11 +147,13 @@ def prepare(job: Job, fabric: Fabric) -> Data:
     methods = classes(plan, readers)
     wanted = Choice("train", plan.compression, plan.methods, methods, plan.twin, exclude=job.exclude)
     train = choose(readers, wanted, blends=plan.blends == "stored")
-    val = choose(readers, dataclasses.replace(wanted, split="val", frames=job.val_frames))
+    judges = tuple(open_store(location) for location in job.val_stores) or readers
+    val = validation_rows(job.val_stores, judges, wanted, job.settings.val_methods, job.val_frames)
     for split, table in (("train", train), ("val", val)):
-        if (lacking := missing_classes(table)) and (split == "train" or plan.metric in ("auc", "video_auc")):
+        if (lacking := missing_classes(table)) and (split == "train" or plan.metric in AREAS):
+            places = job.val_stores if split == "val" and job.val_stores else job.stores
             raise StoreError(
-                f"The {split} split of {', '.join(job.stores)} has no {lacking} face among the rows chosen: "
+                f"The {split} split of {', '.join(places)} has no {lacking} face among the rows chosen: "
                 f"{'nothing can be learnt' if split == 'train' else f'no best can be chosen by {plan.metric}'}."
             )
     if fabric.world_size > plan.batch:
@@ -154,7 +162,7 @@ def prepare(job: Job, fabric: Fabric) -> Data:
     blenders = tuple(online_blends.blender(reader) for reader in readers) if plan.blends == "live" else ()
     pin = fabric.device.type == "cuda"
     loading = Loading(readers, plan.maps, bool(plan.twin), process, blenders, pin)
-    val_loading = Loading(readers, plan.maps, bool(plan.twin), process, (), pin)
+    val_loading = Loading(judges, plan.maps, bool(plan.twin), process, (), pin)
     return Data(readers, plan, methods, train, val, loading, val_loading, blenders)
 
 
@@ -237,6 +245,9 @@ def about(job: Job, data: Data) -> dict[str, Any]:
         "identity": _plain(job.identity()),
         "methods": list(data.methods),
         "stores": data.digests,
+        "datasets": list(dict.fromkeys(reader.dataset for reader in data.readers)),
+        "val_stores": {reader.location: reader.digest for reader in data.val_loading.readers},
+        "weights": f"{data.plan.backbone}.{job.settings.weights}" if job.pretrained and not job.init else None,
         "recipe": first.recipe.to_dict(),
         "seed": job.seed,
         "command": job.command,

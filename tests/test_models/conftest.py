@@ -7,7 +7,13 @@ import pytest
 import torch
 
 MAPS = ("ssim", "mask", "hull", "boundary", "noise")
-DATA = {"compression": "", "methods": (), "metric": "auc"}  # settings that decide on rows, not on the network
+DATA = {
+    "preset": "",
+    "compression": "",
+    "methods": (),
+    "val_methods": (),
+    "metric": "auc",
+}  # settings that decide on rows, not on the network
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +99,7 @@ def table_rows():
 
     def rows(detector, size, **same):
         chosen = {}
-        for name in detector.presets:
+        for name in (name for name, preset in detector.presets.items() if not preset.of):
             settings = detector.parse([f"preset={name}", f"size={size}"])
             chosen.setdefault(dataclasses.replace(settings, **DATA, **same), name)
         return {name: settings for settings, name in chosen.items()}

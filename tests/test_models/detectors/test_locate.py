@@ -55,7 +55,7 @@ def test_each_other_switch_trains(train_once, pairs):
 def test_two_steps(make_batch, round_trip):
     network, batch = build("size=96", "taps=f3"), make_batch(96)
     first, second = DETECTOR.plan(network.settings).phases
-    assert (first.steps[0].lr, second.steps[0].lr) == (2e-4, 2e-5)
+    assert (first.steps[0].lr, second.steps[0].lr) == (2e-4, 2e-4)
     assert first.every_steps == 3000
     network.start(first)
     outputs = network(batch)

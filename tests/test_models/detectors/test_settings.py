@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from models.detectors import DETECTORS, find
-from models.detectors.settings import Preset, Settings, describe, parse, restore
-from pipeline.config import setting
+from models.detectors.protocol import Data, Preset
+from models.detectors.settings import SOURCES, Settings, describe, option, parse, restore
 from pipeline.errors import ConfigError
 
 ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
@@ -15,11 +15,16 @@ ALL = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
 
 @dataclass(frozen=True, kw_only=True)
 class Switched(Settings):
-    sharp: bool = setting(True)
-    drops: tuple[int, ...] = setting((2,), low=1)
+    drops: tuple[int, ...] = option((2,), "where", "ours", low=1)
+    sharp: bool = option(True, "an edge", "ours")
+    speed: float = option(1.0, "how fast", "paper, I", low=0.0, named={"paper": 1.0, "code": 0.5})
 
 
-PRESETS = {"row": Preset("a row", ("lr=0.5", "augment=off"))}
+PRESETS = {
+    "row": Preset("a row", ("lr=0.5", "augment=off")),
+    "data": Preset("another", ("lr=0.5",), Data("ffpp", ("A", "B"), "c23")),
+    "look": Preset("a look at what row trains", ("sharp=off",), of="row"),
+}
 
 
 def test_texts_become_values():
@@ -35,12 +40,20 @@ def test_a_preset_gives_way_wherever_it_stands():
         assert (settings.lr, settings.augment) == (0.1, "off")
 
 
+def test_a_preset_names_its_data_and_itself():
+    settings = parse(Switched, ["preset=data", "speed=code"], PRESETS)
+    assert (settings.preset, settings.methods, settings.compression) == ("data", ("A", "B"), "c23")
+    assert settings.speed == 0.5
+    assert parse(Switched, ["preset=data", "methods=none"], PRESETS).methods == ()
+    assert restore(Switched, settings.to_dict()) == settings
+
+
 @pytest.mark.parametrize(
     ("pair", "says"),
     [
         ("lr", "KEY=VALUE"),
         ("=3", "KEY=VALUE"),
-        ("speed=3", "no setting is called speed; known are size, batch"),
+        ("pace=3", "no setting is called pace; known are preset, size, batch"),
         ("lr=fast", "lr must be a number, not 'fast'"),
         ("batch=1.5", "batch must be a whole number"),
         ("batch=0", "batch is 0; it must be at least 1"),
@@ -51,6 +64,8 @@ def test_a_preset_gives_way_wherever_it_stands():
         ("drops=3,0", "drops is 0; it must be at least 1"),
         ("metric=f1", "metric is 'f1'; it must be one of accuracy, auc"),
         ("preset=other", "no preset other; known are row"),
+        ("preset=look", "preset look is an evaluation of what preset row trains.*forgery-eval --preset look"),
+        ("speed=slow", "speed must be a number, not 'slow'"),
     ],
 )
 def test_errors(pair, says):
@@ -61,7 +76,8 @@ def test_errors(pair, says):
 @ALL
 def test_every_table_row_parses_plans_and_comes_back_from_json(detector):
     for name, preset in detector.presets.items():
-        settings = detector.parse([f"preset={name}"])
+        base = [f"preset={preset.of or name}"]
+        settings = detector.parse(base + list(preset.values if preset.of else ()))
         detector.plan(settings)
         assert detector.restore(json.loads(json.dumps(settings.to_dict()))) == settings
         assert preset.about
@@ -69,15 +85,23 @@ def test_every_table_row_parses_plans_and_comes_back_from_json(detector):
 
 @ALL
 def test_presets_differ_in_what_they_say(detector):
-    abouts = [(preset.about, preset.values) for preset in detector.presets.values()]
+    abouts = [(preset.about, preset.settings) for preset in detector.presets.values()]
     assert len(set(abouts)) == len(abouts)
 
 
 @ALL
 def test_describe_names_every_key_and_its_default_parses(detector):
     rows = describe(detector.settings)
-    pairs = [f"{key}={default}" for key, default, _ in rows]
+    pairs = [f"{each.key}={each.default}" for each in rows]
     assert detector.parse(pairs) == detector.settings()
+
+
+@ALL
+def test_every_setting_says_what_it_does_and_where_its_default_comes_from(detector):
+    for each in describe(detector.settings):
+        assert len(each.about) > 5, each.key
+        assert each.source.split(",")[0].split(":")[0] in SOURCES, each
+        assert each.takes, each.key
 
 
 def test_restore_refuses_what_a_field_does_not_take():

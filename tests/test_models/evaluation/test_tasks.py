@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, roc_auc_score
 
 from models.evaluation import tasks
 from models.evaluation.tasks import Answers, by_video, task_of
@@ -59,3 +59,15 @@ def test_nothing_to_judge():
     empty = Answers(none, none.astype(float), none, np.empty((0, 3)), none)
     assert len(by_video(empty).video) == 0
     assert task_of(3).figures(empty, ("real", "A", "B"))["accuracy"] is None
+
+
+def test_the_mean_over_methods_weighs_each_method_alike():
+    rng = np.random.default_rng(0)
+    method = np.array(["real"] * 50 + ["A"] * 90 + ["B"] * 10, dtype=object)
+    label = (method != "real").astype(np.int64)
+    score = rng.normal(0, 1, 150) + 2 * (method == "A")
+    answers = Answers(label, score, label, np.stack([1 - score, score], 1), np.arange(150))
+    wanted = [roc_auc_score(label[rows], score[rows]) for rows in (np.r_[0:140], np.r_[0:50, 140:150])]
+    assert tasks.method_auc(answers, method) == pytest.approx(np.mean(wanted))
+    some = Answers(label[:9], score[:9], label[:9], answers.probabilities[:9], np.arange(9))
+    assert tasks.method_auc(some, method[:9]) is None

@@ -5,8 +5,8 @@ import timm
 import torch
 
 from models.nn import backbones
-from models.nn.backbones import HALF, HRNet, Normalise, create, resnet18, xception
-from pipeline.errors import WeightsError
+from models.nn.backbones import HALF, WEIGHTS, HRNet, Normalise, create, resnet18, xception
+from pipeline.errors import ConfigError, WeightsError
 
 
 def millions(module):
@@ -17,7 +17,7 @@ def millions(module):
     ("name", "widths", "size"), [("hrnet_w18", (18, 36, 72, 144), 19.25), ("hrnet_w32", (32, 64, 128, 256), 39.19)]
 )
 def test_hrnet(name, widths, size):
-    net = HRNet(name, pretrained=False, head=True).eval()
+    net = HRNet(name, weights="", head=True).eval()
     assert net.widths == widths
     assert millions(net) == pytest.approx(size, abs=0.01)
     x = torch.rand(1, 3, 64, 64)
@@ -32,11 +32,11 @@ def test_hrnet(name, widths, size):
 
 
 def test_hrnet_without_head():
-    assert millions(HRNet("hrnet_w18", pretrained=False, head=False)) == pytest.approx(9.562, abs=0.001)
+    assert millions(HRNet("hrnet_w18", weights="", head=False)) == pytest.approx(9.562, abs=0.001)
 
 
 def test_xception_stages():
-    stages = xception(pretrained=False).eval()
+    stages = xception(weights="").eval()
     wanted = {
         "conv2": (64, 147),
         "block1": (128, 74),
@@ -53,7 +53,7 @@ def test_xception_stages():
 
 
 def test_xception_equals_timm_and_can_be_cut():
-    stages = xception(pretrained=False).eval()
+    stages = xception(weights="").eval()
     net = timm.create_model("legacy_xception", num_classes=0).eval()
     # the same order of layers, so the same order of tensors
     net.load_state_dict(dict(zip(net.state_dict(), stages.state_dict().values(), strict=True)))
@@ -71,7 +71,7 @@ def test_xception_equals_timm_and_can_be_cut():
     ("size", "sides"), [(256, (128, 64, 32, 16, 8)), (224, (112, 56, 28, 14, 7)), (128, (64, 32, 16, 8, 4))]
 )
 def test_resnet_stages(size, sides):
-    stages = resnet18(pretrained=False).eval()
+    stages = resnet18(weights="").eval()
     with torch.no_grad():
         found = stages(torch.rand(1, 3, size, size), tuple(stages.stages))
     assert [x.shape[1:] for x in found.values()] == [
@@ -79,7 +79,7 @@ def test_resnet_stages(size, sides):
     ]
 
 
-def test_the_flag_reaches_timm(monkeypatch):
+def test_the_tag_reaches_timm(monkeypatch):
     asked = []
 
     def record(name, *, pretrained, num_classes):
@@ -87,9 +87,16 @@ def test_the_flag_reaches_timm(monkeypatch):
         return timm.models.create_model(name, pretrained=False, num_classes=num_classes)
 
     monkeypatch.setattr(backbones.timm, "create_model", record)
-    resnet18(pretrained=True)
-    resnet18(pretrained=False)
-    assert asked == [("resnet18", True, 0), ("resnet18", False, 0)]
+    resnet18(weights="tv_in1k")
+    resnet18(weights="")
+    assert asked == [("resnet18.tv_in1k", True, 0), ("resnet18", False, 0)]
+    with pytest.raises(ConfigError, match="weights is v2; resnet18 has tv_in1k"):
+        resnet18(weights="v2")
+
+
+@pytest.mark.parametrize("name", WEIGHTS)
+def test_tags_are_timms(name):
+    assert set(WEIGHTS[name]) <= {full.split(".")[1] for full in timm.list_pretrained(f"{name}.*")}
 
 
 @pytest.mark.parametrize("error", [OSError("no route to host\nsecond line"), RuntimeError("invalid hash value")])
@@ -98,11 +105,11 @@ def test_weights_that_cannot_be_fetched(monkeypatch, error):
         raise error
 
     monkeypatch.setattr(backbones.timm, "create_model", fail)
-    with pytest.raises(WeightsError, match="--no-pretrained") as caught:
-        create("resnet18", pretrained=True)
+    with pytest.raises(WeightsError, match=r"resnet18\.tv_in1k could not.*--no-pretrained") as caught:
+        create("resnet18", "tv_in1k")
     assert "second line" not in str(caught.value)
     with pytest.raises(type(error)):
-        create("resnet18", pretrained=False)
+        create("resnet18", "")
 
 
 def test_normalise():

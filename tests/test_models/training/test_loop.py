@@ -371,7 +371,7 @@ def test_stores_that_cannot_teach(location, tmp_path):
             )
         )
     only = without(location, tmp_path, split=np.zeros_like)
-    with pytest.raises(StoreError, match="no row of split val"):
+    with pytest.raises(StoreError, match="no validation split"):
         train(job(only, tmp_path / "run"))
     real = without(location, tmp_path, label=np.zeros_like)
     with pytest.raises(StoreError, match=r"train split .* has no fake face"):
@@ -389,3 +389,24 @@ def test_stores_that_cannot_teach(location, tmp_path):
 def test_no_gpu(location, tmp_path):
     with pytest.raises(ConfigError, match="no GPU"):
         train(Job((location,), TOY, TOY.parse([]), tmp_path, device="cuda"))
+
+
+def test_another_store_validates(location, tmp_path):
+    lacking = make_store(tmp_path / "two.zarr", size=32, splits=("train",))
+    with pytest.raises(StoreError, match=r"no validation split.*--val-store"):
+        train(job(lacking, tmp_path / "none", "epochs=1"))
+    out = tmp_path / "run"
+    train(job(lacking, out, "epochs=1", val_stores=(location,)))
+    told = json.loads((out / RUN_FILE).read_text())
+    assert list(told["val_stores"]) == [location]
+    assert told["rows"]["val"] == 36
+    whole = tmp_path / "whole"
+    train(job(location, whole, "epochs=1", val_stores=(lacking,)))
+    assert json.loads((whole / RUN_FILE).read_text())["rows"]["val"] == 36
+
+
+def test_validation_may_have_more_methods_than_training(location, tmp_path):
+    out = tmp_path / "run"
+    train(job(location, out, "epochs=1", "methods=Swap", "val_methods=Swap,Patch", "metric=method_auc"))
+    rows = json.loads((out / RUN_FILE).read_text())["rows"]
+    assert rows == {"train": 24, "val": 36}

@@ -76,7 +76,7 @@ def test_a_task_that_waits_is_not_taken_for_the_one_that_hangs(monkeypatch):
             return submit(function, *arguments, priority=arguments[1], **options)
 
         monkeypatch.setattr(crew._client, "submit", last_first)
-        outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 3, 1.0) for n in range(4)], deadline=15)}
+        outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 3, 1.0) for n in range(4)], deadline=10)}
     assert "longer than 10 seconds" in outcomes[3].failure
     assert [outcomes[n].value for n in range(3)] == [0, 1, 2]
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Recipe
-from pipeline.crop.pairs import judge
+from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Plan, plan
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Crops, Part, Reject, as_columns, new_part
@@ -99,7 +99,8 @@ def _crop(planned: Plan, context: Context, staged: Crops) -> list[Cropped]:
     """Crop the main video, then each fake where that was cropped."""
     cropper = Cropper(planned, context, staged)
     main, frames = cropper.crop(planned.main)
-    fakes = [judge(cropper.crop(take, frames)[0], take, planned, context) for take in planned.fakes]
+    pairs = Pairs(planned, context, frames)
+    fakes = [pairs.judge(*cropper.crop(take, frames), take) for take in planned.fakes]
     return [main, *fakes]
 
 

@@ -4,48 +4,93 @@ The place for everything that is measured between a fake and its real once both 
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from pipeline.config import Detection
 from pipeline.crop import masks
+from pipeline.crop.alignment import thumbnail
+from pipeline.crop.placement import Grey
 from pipeline.crop.plan import Plan, Take
-from pipeline.crop.reading import Context
-from pipeline.crop.staging import Reject, Row
-from pipeline.crop.versions import Cropped
+from pipeline.crop.reading import Context, Reader
+from pipeline.crop.registration import Probed, probes, register
+from pipeline.crop.staging import Reject, Row, Source
+from pipeline.crop.versions import Cropped, RealFrames
 from pipeline.manifest import Video
 
 
-def judge(cropped: Cropped, take: Take, plan: Plan, context: Context) -> Cropped:
-    """Refuse the files of a fake whose background is not their real's; record what a good one's mask lacks.
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Judges the fakes of one real; the real's frames that they are compared with are read once for all."""
 
-    Each compression is judged by itself: a file that shows somebody else is refused although its twins are right.
+    plan: Plan
+    context: Context
+    real: RealFrames
+    read: dict[tuple[str, int], Grey] = field(default_factory=dict)  # frames beside the sampled ones
+    tried: set[tuple[str, int]] = field(default_factory=set)
 
-    Parameters
-    ----------
-    cropped : Cropped
-        Rows of the fake.
-    take : Take
-        What was planned for it.
-    plan : Plan
-    context : Context
+    def judge(self, cropped: Cropped, pictures: RealFrames, take: Take) -> Cropped:
+        """Refuse the files of a fake that do not show what their real's do; record what a good one's mask lacks.
 
-    Returns
-    -------
-    Cropped
-        `cropped` with more rejects, and without the rows of refused files.
-    """
-    rows: list[Row] = []
-    refused: list[Reject] = []
-    for source in take.sources:
-        own = [row for row in cropped.rows if plan.sources[row.video] is source]
-        if own and (reason := _mismatch(own, source.video, context.recipe.detection)):
-            refused.append(Reject(source.video, -1, "pair", reason, len(own)))
-        else:
-            rows += own
-    if not rows:
-        return Cropped((), (*cropped.rejects, *refused))
-    lacking = masks.lacking(take.sources[0], sorted({row.frame for row in rows}), context)
-    return Cropped(tuple(rows), (*cropped.rejects, *refused, *lacking))
+        Each compression is judged by itself: a file that shows somebody else is refused although its twins are right.
+
+        Parameters
+        ----------
+        cropped : Cropped
+            Rows of the fake.
+        pictures : RealFrames
+            Thumbnails of its frames.
+        take : Take
+            What was planned for it.
+
+        Returns
+        -------
+        Cropped
+            `cropped` with more rejects, and without the rows of refused files.
+        """
+        rows: list[Row] = []
+        refused: list[Reject] = []
+        settings = self.context.recipe.detection
+        for source in take.sources:
+            own = [row for row in cropped.rows if self.plan.sources[row.video] is source]
+            reason = own and (_mismatch(own, source.video, settings) or self._unregistered(own, source, take, pictures))
+            if reason:
+                refused.append(Reject(source.video, -1, "pair", reason, len(own)))
+            else:
+                rows += own
+        if not rows:
+            return Cropped((), (*cropped.rejects, *refused))
+        lacking = masks.lacking(take.sources[0], sorted({row.frame for row in rows}), self.context)
+        return Cropped(tuple(rows), (*cropped.rejects, *refused, *lacking))
+
+    def _unregistered(self, rows: Sequence[Row], fake: Source, take: Take, pictures: RealFrames) -> str:
+        """Return how one file is related to its real other than frame by frame; empty where it is not.
+
+        Pictures that are face crops already have no surroundings to measure that by.
+        """
+        if self.context.recipe.detection.registration == "off" or self.context.cropped:
+            return ""
+        level = fake.video.compression
+        real = next(source for source in self.plan.main.sources if source.video.compression == level)
+        chosen = probes(sorted({row.frame for row in rows}))
+        probed = Probed(
+            {frame: pictures.thumbs[level, frame] for frame in chosen},
+            {frame: [found.box for found in self.plan.faces.at(frame, take.tracks)] for frame in chosen},
+            (fake.width, fake.height),
+            (self.plan.faces.width, self.plan.faces.height),
+            real.frames,
+        )
+        found = register(probed, lambda wanted: self._supply(real, wanted)).describe()
+        return f"it does not show {fake.video.target} frame by frame: {found}" if found else ""
+
+    def _supply(self, real: Source, wanted: Sequence[int]) -> Mapping[int, Grey]:
+        """Return thumbnails of the real, as far as it decodes."""
+        level, known = real.video.compression, {**self.real.thumbs, **self.read}
+        missing = [frame for frame in wanted if (level, frame) not in known and (level, frame) not in self.tried]
+        self.tried.update((level, frame) for frame in missing)
+        for frame, picture in Reader(self.context, real, missing):
+            self.read[level, frame] = known[level, frame] = thumbnail(picture)
+        return {frame: known[level, frame] for frame in wanted if (level, frame) in known}
 
 
 def _mismatch(rows: Sequence[Row], fake: Video, settings: Detection) -> str:

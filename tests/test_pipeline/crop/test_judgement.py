@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.config import Recipe
-from pipeline.crop.pairs import judge
+from pipeline.config import Detection, Recipe
+from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Faces, Plan, Take
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Row, Source
-from pipeline.crop.versions import Cropped
+from pipeline.crop.versions import Cropped, RealFrames
 from pipeline.manifest import Video
 
 LEVELS = ("raw", "c23", "c40")
@@ -34,7 +34,9 @@ def judged(alignments: dict[str, float], side: float = 50.0) -> Cropped:
     )
     take = Take(sources, np.arange(3), (0,))
     plan = Plan(sources, Faces(np.arange(3), (), 200, 100, {}), take, (take,))
-    return judge(Cropped(rows, ()), take, plan, Context(Path(), Recipe()))
+    nothing = RealFrames({}, {})
+    recipe = Recipe(detection=Detection(registration="off"))
+    return Pairs(plan, Context(Path(), recipe), nothing).judge(Cropped(rows, ()), nothing, take)
 
 
 def test_true_pairs_stay_whole():

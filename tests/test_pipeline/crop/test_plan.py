@@ -5,13 +5,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.config import Counts, Recipe, Sampling
+from pipeline.config import Counts, Detection, Recipe, Sampling
 from pipeline.crop import plan as planning
-from pipeline.crop.pairs import judge
+from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Faces, Plan, Take, plan
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Row, Source
-from pipeline.crop.versions import Cropped
+from pipeline.crop.versions import Cropped, RealFrames
 from pipeline.errors import DecodeError
 from pipeline.faces.tracks import Track
 from pipeline.manifest import REAL, Video
@@ -95,6 +95,8 @@ def test_the_median_background_decides_for_all_rows_of_a_fake(tmp_path, scores, 
     planned = Plan((source,), Faces(frames, (track,), 64, 48, {}), take, (take,))
     box, points = np.array([0, 0, 48, 48], np.float32), np.zeros((68, 2), np.float32)
     rows = tuple(Row(0, frame, 0, frame, box, 1.0, score, points) for frame, score in enumerate(scores))
-    judged = judge(Cropped(rows, ()), take, planned, context)
+    nothing = RealFrames({}, {})
+    unregistered = dataclasses.replace(context, recipe=Recipe(detection=Detection(registration="off")))
+    judged = Pairs(planned, unregistered, nothing).judge(Cropped(rows, ()), nothing, take)
     assert len(judged.rows) == kept
     assert sum(reject.rows for reject in judged.rejects) == 3 - kept

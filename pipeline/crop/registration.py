@@ -107,7 +107,9 @@ def _placed(fake: Probed, supply: Supply, timing: Timing) -> tuple[Relation, flo
     ]
     placed = placement.place(fakes, reals, outside, fake.size, fake.real_size)
     small = placement.shrunk(placed.transform, fakes[0], reals[0], fake.size, fake.real_size)
-    likeness = [placement.similarity(*both, small, where) for *both, where in zip(fakes, reals, outside, strict=True)]
+    likeness = [
+        placement.similarity(one, other, small, where) for one, other, where in zip(fakes, reals, outside, strict=True)
+    ]
     found = Relation(timing, placed)
     related = bool(found.describe()) or _related(fakes, reals, outside)
     return Relation(timing, placed, related), float(np.median(likeness))

@@ -33,6 +33,10 @@ def evaluate(
     device: Device = "auto",
     precision: Precision = "32",
     batch_size: Annotated[int, typer.Option(min=1, help="Rows judged at once.")] = 32,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE over the checkpoint's settings, again for more, as score=pixels or gammas=..."),
+    ] = None,
     rounds: Annotated[int, typer.Option(min=0, help="Bootstrap draws behind each interval; 0: none.")] = 1000,
     out_dir: Annotated[
         Path | None, typer.Option("--out", help="Folder for results.  [default: eval beside the checkpoint]")
@@ -53,7 +57,7 @@ def evaluate(
 
     request = Request(
         stores_of(store), checkpoint, split, compression, frames, tuple(perturb or ()), tuple(partial or ()), device,
-        precision, batch_size, rounds,
+        precision, batch_size, rounds, settings=tuple(set_ or ()),
     )  # fmt: skip
     others = page.others(compare or [])  # before the work: a name that is wrong shows at once
     found = judge(request, Bars())

@@ -119,8 +119,9 @@ def parse(
         raise ConfigError(f"{where}: there is no preset {chosen}; known are {known}.")
     if preset.of:
         raise ConfigError(
-            f"{where}: preset {chosen} is an evaluation of what preset {preset.of} trains; train that one, then "
-            f"forgery-eval --preset {chosen}."
+            f"{where}: preset {chosen} is an evaluation of what preset {preset.of} trains: train that one, then "
+            f"forgery-eval {' '.join(f'--set {value}' for value in preset.values)}".rstrip()
+            + "."
         )
     base = dict(_split(pair, where) for pair in preset.settings)
     return restore(kind, base | written | {"preset": chosen}, where)
@@ -140,6 +141,11 @@ def restore(kind: type[SettingsT], values: Mapping[str, Any], where: str = "chec
         for key, value in values.items()
     }
     return overlay(kind(), plain, where)
+
+
+def change(settings: SettingsT, pairs: Sequence[str], where: str = "--set") -> SettingsT:
+    """Return settings with some values changed by `KEY=VALUE` texts; raises ConfigError as `parse` does."""
+    return restore(type(settings), settings.to_dict() | dict(_split(pair, where) for pair in pairs), where)
 
 
 class Described(NamedTuple):

@@ -15,6 +15,7 @@ from models.data.loader import Loading
 from models.data.row_table import NO_CLASS, Choice, Table, choose
 from models.data.store_reader import Reader, open_store
 from models.detectors.base import Network
+from models.detectors.settings import change
 from models.detectors.spec import Plan
 from models.evaluation import inference, metrics, tasks
 from models.evaluation.inference import Predictions
@@ -49,6 +50,8 @@ class Request:
     batch : int
     rounds : int
         Of the bootstrap; 0: no intervals.
+    settings : tuple of str
+        `KEY=VALUE` texts over the checkpoint's settings, such as another source of the score.
     """
 
     stores: tuple[str, ...]
@@ -62,6 +65,7 @@ class Request:
     precision: str = "32"
     batch: int = inference.BATCH
     rounds: int = 1000
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
     """
     show = progress or Silent()
     fabric = devices.start(request.device, request.precision)
-    saved = checkpoint.load(request.checkpoint)
+    saved = _changed(checkpoint.load(request.checkpoint), request.settings)
     plan = saved.detector.plan(saved.settings)
     readers = tuple(open_store(location) for location in request.stores)
     split = "" if request.split == EVERY else request.split
@@ -133,6 +137,11 @@ def _predict(
         return inference.predict(network, plan, how, each.table, fabric, batch=request.batch, advance=advance)
     except ScoreError as error:
         raise CheckpointError(f"{request.checkpoint} cannot be judged ({each.name}). {error}") from error
+
+
+def _changed(saved: Checkpoint, pairs: Sequence[str]) -> Checkpoint:
+    settings = change(saved.settings, pairs)
+    return dataclasses.replace(saved, about=saved.about | {"settings": settings.to_dict()}) if pairs else saved
 
 
 def _taught(saved: Checkpoint, plan: Plan) -> tuple[str, ...]:

@@ -259,3 +259,13 @@ def test_one_class_alone_gives_what_it_can(run, tmp_path):
     result = evaluate(request(location, run)).result["overall"]
     assert result["frame"]["auc"] is None
     assert result["frame"]["accuracy"] is not None
+
+
+def test_settings_are_changed_for_an_evaluation(location, run):
+    found = evaluate(request(location, run, settings=("size=16", "compression=c23")))
+    assert found.result["settings"]["size"] == 16
+    assert found.plan.size == 16
+    with pytest.raises(ConfigError, match="no setting is called pace"):
+        evaluate(request(location, run, settings=("pace=3",)))
+    with pytest.raises(CheckpointError):
+        evaluate(request(location, run, settings=("classes=3",)))

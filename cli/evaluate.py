@@ -35,7 +35,7 @@ def evaluate(
     batch_size: Annotated[int, typer.Option(min=1, help="Rows judged at once.")] = 32,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE over the checkpoint's settings, again for more, as score=pixels or gammas=..."),
+        typer.Option("--set", help="KEY=VALUE over the checkpoint's settings, as score=pixels; again for more."),
     ] = None,
     rounds: Annotated[int, typer.Option(min=0, help="Bootstrap draws behind each interval; 0: none.")] = 1000,
     out_dir: Annotated[

@@ -148,7 +148,8 @@ def prepare(job: Job, fabric: Fabric) -> Data:
     wanted = Choice("train", plan.compression, plan.methods, methods, plan.twin, exclude=job.exclude)
     train = choose(readers, wanted, blends=plan.blends == "stored")
     judges = tuple(open_store(location) for location in job.val_stores) or readers
-    val = validation_rows(job.val_stores, judges, wanted, job.settings.val_methods, job.val_frames)
+    known = {reader.digest for reader in readers}
+    val = validation_rows(job.val_stores, judges, wanted, job.settings.val_methods, job.val_frames, known)
     for split, table in (("train", train), ("val", val)):
         if (lacking := missing_classes(table)) and (split == "train" or plan.metric in AREAS):
             places = job.val_stores if split == "val" and job.val_stores else job.stores

@@ -1,7 +1,7 @@
 """Rows that choose the best network, and what training lacks of what was asked for."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -13,7 +13,12 @@ VAL = "val"
 
 
 def validation_rows(
-    others: Sequence[str], readers: Sequence[Reader], training: Choice, methods: Sequence[str], frames: int
+    others: Sequence[str],
+    readers: Sequence[Reader],
+    training: Choice,
+    methods: Sequence[str],
+    frames: int,
+    trained: Collection[str] = (),
 ) -> Table:
     """Return the rows of the split `val`; of stores that only validate and have no such split, all rows.
 
@@ -29,6 +34,8 @@ def validation_rows(
         Methods of validation; empty: those of training.
     frames : int
         Rows of each video; 0: all.
+    trained : collection of str
+        Digests of the stores that are trained on: without a split `val`, none of them may validate.
 
     Raises
     ------
@@ -40,6 +47,11 @@ def validation_rows(
         raise StoreError(
             f"{', '.join(reader.location for reader in readers)} has no validation split, and no best may be chosen "
             "by test: give a store that validates by --val-store."
+        )
+    if VAL not in held and (same := [reader.location for reader in readers if reader.digest in trained]):
+        raise StoreError(
+            f"{', '.join(same)} is trained on and has no validation split: all its rows would validate, "
+            "those learnt and those of test among them. Give another --val-store."
         )
     split = VAL if VAL in held else ""
     return choose(

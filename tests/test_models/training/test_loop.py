@@ -395,6 +395,8 @@ def test_another_store_validates(location, tmp_path):
     lacking = make_store(tmp_path / "two.zarr", size=32, splits=("train",))
     with pytest.raises(StoreError, match=r"no validation split.*--val-store"):
         train(job(lacking, tmp_path / "none", "epochs=1"))
+    with pytest.raises(StoreError, match=r"two.zarr is trained on and has no validation split"):
+        train(job(lacking, tmp_path / "none", "epochs=1", val_stores=(lacking,)))
     out = tmp_path / "run"
     train(job(lacking, out, "epochs=1", val_stores=(location,)))
     told = json.loads((out / RUN_FILE).read_text())

@@ -1,32 +1,65 @@
 """MTCNN face detection with facenet-pytorch's networks. The one module that imports `facenet_pytorch`.
 
 The cascade is that of facenet-pytorch 2.5.3 with its thresholds and pyramid, and gives its boxes on a whole frame to
-a hundredth of a pixel. It is written anew for two reasons. A region of the frame can be searched on the whole frame's
-own sampling grid: every pyramid level is the same picture, cut, so a face is found at the same place whether the
-frame or a region around the face is searched. And a candidate that falls outside of the frame does not stop it.
+a hundredth of a pixel. It is written anew for three reasons. A region of the frame can be searched on the whole
+frame's own sampling grid: every pyramid level is the same picture, cut, so a face is found at the same place whether
+the frame or a region around the face is searched. A candidate that falls outside of the frame does not stop it. And
+several frames go through it together, pyramid, suppression and patches all on the device, so that a GPU is waited for
+some thirty times a batch, not a frame.
 """
 
 import functools
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import interpolate
+from torch.nn.functional import pad
 from torchvision.ops import nms  # type: ignore[import-untyped]
 
 from pipeline.faces.detected import Detected
+from pipeline.faces.pyramid import Level, Picture
 
 CELL = 12  # pixels: the first network's window
 STRIDE = 2
 FACTOR = 0.709  # from one pyramid level to the next
 STAGES = (0.6, 0.7, 0.7)  # probability a candidate needs after each network
-BATCH = 512
+BATCH = 512  # candidates that a network takes at once
+NEVER = -1e9  # below every activation
+
+
+@dataclass(frozen=True, eq=False)
+class Search:
+    """A frame in which faces are looked for.
+
+    Attributes
+    ----------
+    frame : ndarray of shape (H, W, 3), uint8
+        RGB.
+    region : sequence of float, optional
+        Search this box (left, top, right, bottom) of the frame alone.
+    face : float
+        Leave out the pyramid's finest levels, those for faces under 0.45 of this side, pixels.
+    """
+
+    frame: NDArray[np.uint8]
+    region: Sequence[float] | None = None
+    face: float = 0.0
+
+    def scales(self, min_face: int) -> list[float]:
+        """Return the sizes of the pyramid's levels, relative to the frame's."""
+        height, width = self.frame.shape[:2]
+        left, top, right, bottom = self.region or (0, 0, width, height)
+        side, scale, scales = min(right - left, bottom - top), CELL / min_face, []
+        while side * scale >= CELL:
+            if CELL / (scale * FACTOR) > 0.45 * self.face:
+                scales.append(scale)
+            scale *= FACTOR
+        return scales
 
 
 def detect(
@@ -37,46 +70,52 @@ def detect(
     region: Sequence[float] | None = None,
     face: float = 0.0,
 ) -> list[Detected]:
-    """Find faces with MTCNN.
+    """Find the faces of one frame; `detect_many` and `Search` say what the parameters are."""
+    return detect_many([Search(frame, region, face)], threshold, min_face, device)[0]
+
+
+def detect_many(
+    searches: Sequence[Search], threshold: float = 0.99, min_face: int = 20, device: str = "cpu"
+) -> list[list[Detected]]:
+    """Find faces with MTCNN in several frames at once.
 
     Parameters
     ----------
-    frame : ndarray of shape (H, W, 3), uint8
-        RGB.
+    searches : sequence of Search
+        Frames and regions may differ in size. A GPU does sixteen in little more time than one; a CPU gains nothing.
     threshold : float
         Least probability of the last network, 0..1.
     min_face : int
         Side of the smallest face looked for, pixels; it fixes the pyramid's scales.
     device : str
-        Where the networks run: `cpu` or `cuda`.
-    region : sequence of float, optional
-        Search this box (left, top, right, bottom) of the frame alone.
-    face : float
-        Leave out the pyramid's finest levels, those for faces under 0.45 of this side, pixels.
+        Where all of it runs: `cpu` or `cuda`.
 
     Returns
     -------
-    list of Detected
-        Boxes in pixels of `frame`, best score first; they may leave the frame by a few pixels.
+    list of list of Detected
+        For each search, boxes in pixels of its frame, best score first; they may leave the frame by a few pixels.
 
     References
     ----------
     Zhang et al., Joint face detection and alignment using multitask cascaded convolutional networks, IEEE SPL 2016,
     doi:10.1109/LSP.2016.2603342.
     """
-    height, width = frame.shape[:2]
-    whole = (0.0, 0.0, float(width), float(height))
+    if not searches:
+        return []
     networks = _networks(device)
-    with torch.inference_mode():
-        boxes = _propose(frame, whole if region is None else region, (min_face, face), networks)
-        boxes = _refine(frame, boxes, networks)
-        boxes, scores = _conclude(frame, boxes, networks)
-    found = [
-        Detected(box, float(score))
-        for box, score in zip(boxes.numpy(), scores.numpy(), strict=True)
-        if score >= threshold and (box[2:] > box[:2]).all()
-    ]
-    return sorted(found, key=lambda one: (-one.score, *one.box.tolist()))
+    with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
+        pictures = [Picture(search.frame, networks.device, device != "cpu") for search in searches]
+        proposed = _propose(searches, pictures, min_face, networks)
+        found = _conclude(pictures, _refine(pictures, proposed, networks), networks)
+    return [_best(*own, threshold) for own in found]
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Squares that may show a face: (n, 4), pixels, and for each the number of its search, (n,), increasing."""
+
+    boxes: Tensor
+    search: Tensor
 
 
 @functools.cache
@@ -84,116 +123,139 @@ def _networks(device: str) -> Any:
     return MTCNN(device=torch.device(device)).eval()  # its weights come inside the package
 
 
-def _propose(frame: NDArray[np.uint8], region: Sequence[float], sizes: tuple[int, float], networks: Any) -> Tensor:
-    """Run the first network over the pyramid: (n, 4) square candidates."""
-    found = [torch.zeros(0, 9)]
-    for scale, left, top, level in _pyramid(frame, region, _scales(region, *sizes)):
-        shifts, faces = (part[0].cpu() for part in networks.pnet(_normal(level[None]).to(networks.device)))
-        rows, columns = torch.nonzero(faces[1] >= STAGES[0], as_tuple=True)
-        score = faces[1, rows, columns]
-        corner = STRIDE * torch.stack([columns, rows], 1) + torch.tensor([left, top])
+def _propose(searches: Sequence[Search], pictures: Sequence[Picture], min_face: int, networks: Any) -> _Candidates:
+    """Run the first network over the pyramids, one level of all frames at a time."""
+    levels: dict[float, dict[int, Level]] = {}
+    for number, (search, picture) in enumerate(zip(searches, pictures, strict=True)):
+        region = search.region or (0.0, 0.0, float(picture.width), float(picture.height))
+        for scale, level in picture.levels(region, search.scales(min_face)):
+            levels.setdefault(scale, {})[number] = level
+    device = networks.device
+    found = [torch.zeros(0, 9, device=device)]
+    owners = [torch.zeros(0, dtype=torch.int64, device=device)]
+    for scale, members in sorted(levels.items(), reverse=True):
+        shifts, scores = _first_network([level.pixels for level in members.values()], networks.pnet)
+        member, rows, columns = torch.nonzero(scores >= STAGES[0], as_tuple=True)
+        score = scores[member, rows, columns]
+        origins = torch.tensor([[level.left, level.top] for level in members.values()], device=device)
+        corner = STRIDE * torch.stack([columns, rows], 1) + origins[member]
         squares = torch.cat([((corner + 1) / scale).floor(), ((corner + CELL) / scale).floor()], 1)
-        candidates = torch.cat([squares, score[:, None], shifts[:, rows, columns].T], 1)
-        found.append(candidates[nms(squares, score, 0.5)])
-    all_levels = torch.cat(found)
-    all_levels = all_levels[nms(all_levels[:, :4], all_levels[:, 4], 0.7)]
-    boxes = all_levels[:, :4]
+        kept = _suppress(squares, score, member, 0.5)
+        found.append(torch.cat([squares, score[:, None], shifts[member, :, rows, columns]], 1)[kept])
+        owners.append(torch.tensor(list(members), device=device)[member[kept]])
+    candidates, owner = torch.cat(found), torch.cat(owners)
+    kept = _suppress(candidates[:, :4], candidates[:, 4], owner, 0.7)
+    boxes, shifts = candidates[kept, :4], candidates[kept, 5:]
     sides = (boxes[:, 2:] - boxes[:, :2]).repeat(1, 2)
-    return _square(boxes + all_levels[:, 5:] * sides)
+    return _Candidates(_square(boxes + shifts * sides), owner[kept])
 
 
-def _refine(frame: NDArray[np.uint8], boxes: Tensor, networks: Any) -> Tensor:
-    boxes, patches = _patches(frame, boxes, 24)
-    if not len(boxes):
-        return boxes
-    shifts, faces = _run(networks.rnet, patches, networks.device)
-    passed = faces[:, 1] > STAGES[1]
-    boxes, score, shifts = boxes[passed], faces[passed, 1], shifts[passed]
-    kept = nms(boxes, score, 0.7)
-    return _square(_shifted(boxes[kept], shifts[kept]))
+def _first_network(levels: Sequence[Tensor], network: Any) -> tuple[Tensor, Tensor]:
+    """Run the first network on pictures of different sizes.
 
+    Parameters
+    ----------
+    levels : sequence of Tensor of shape (1, 3, h, w)
+        Each at least 12 pixels wide and high.
+    network : nn.Module
+        P-Net.
 
-def _conclude(frame: NDArray[np.uint8], boxes: Tensor, networks: Any) -> tuple[Tensor, Tensor]:
-    boxes, patches = _patches(frame, boxes, 48)
-    if not len(boxes):
-        return boxes, torch.zeros(0)
-    shifts, _, faces = _run(networks.onet, patches, networks.device)
-    passed = faces[:, 1] > STAGES[2]
-    boxes, score = _shifted(boxes[passed], shifts[passed]), faces[passed, 1]
-    kept = _apart(boxes, score, 0.7)
-    return boxes[kept], score[kept]
-
-
-def _scales(region: Sequence[float], min_face: int, face: float) -> list[float]:
-    scales, scale = [], CELL / min_face
-    side = min(region[2] - region[0], region[3] - region[1])
-    while side * scale >= CELL:
-        if CELL / (scale * FACTOR) > 0.45 * face:
-            scales.append(scale)
-        scale *= FACTOR
-    return scales
-
-
-def _pyramid(
-    frame: NDArray[np.uint8], region: Sequence[float], scales: list[float]
-) -> Iterator[tuple[float, int, int, NDArray[np.float32]]]:
-    """Give each level's part that shows the region: scale, left and top within the level, pixels.
-
-    A level's pixel is the mean of the whole frame's pixels it touches (`interpolate(mode="area")`), taken from
-    integral images of the region: exact integers, computed once for all levels.
+    Returns
+    -------
+    shifts : Tensor of shape (n, 4, H, W)
+    scores : Tensor of shape (n, H, W)
+        0 beyond a picture's own windows.
     """
-    height, width = frame.shape[:2]
-    spans = [
-        (_span(region[0], region[2], width, scale), _span(region[1], region[3], height, scale)) for scale in scales
+    if len(levels) == 1:
+        shifts, faces = network(levels[0])
+        return shifts, faces[:, 1]
+    sizes = torch.tensor([level.shape[2:] for level in levels])
+    height, width = sizes.amax(0).tolist()
+    x = torch.cat([pad(level, (0, width - level.shape[3], 0, height - level.shape[2])) for level in levels])
+    x = network.prelu1(network.conv1(x))
+    x = network.pool1(torch.where(_within(sizes - 2, x), x, NEVER))  # the pooling's last window may be a half one
+    x = network.prelu2(network.conv2(x))
+    x = network.prelu3(network.conv3(x))
+    faces = network.softmax4_1(network.conv4_1(x))
+    own = _within((sizes - 1) // 2 - 4, x)
+    return network.conv4_2(x), torch.where(own[:, 0], faces[:, 1], 0.0)
+
+
+def _within(sizes: Tensor, like: Tensor) -> Tensor:
+    """Mark the part of each of n pictures, (n, 2) high and wide, in a batch (n, C, H, W): (n, 1, H, W), bool."""
+    height, width = sizes.to(like.device, non_blocking=True)[:, :, None, None].unbind(1)
+    rows, columns = (torch.arange(side, device=like.device) for side in like.shape[2:])
+    return ((rows[:, None] < height) & (columns < width))[:, None]
+
+
+def _refine(pictures: Sequence[Picture], candidates: _Candidates, networks: Any) -> _Candidates:
+    """Run the second network on patches of 24 pixels."""
+    candidates, shifts, scores = _judged(pictures, candidates, 24, networks.rnet)
+    passed = scores > STAGES[1]
+    boxes, search = candidates.boxes[passed], candidates.search[passed]
+    kept = _suppress(boxes, scores[passed], search, 0.7)
+    return _Candidates(_square(_shifted(boxes[kept], shifts[passed][kept])), search[kept])
+
+
+def _conclude(
+    pictures: Sequence[Picture], candidates: _Candidates, networks: Any
+) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+    """Run the third network on patches of 48 pixels; return each search's boxes (n, 4) and scores (n,)."""
+    candidates, shifts, scores = _judged(pictures, candidates, 48, networks.onet)
+    passed = scores > STAGES[2]
+    boxes = _shifted(candidates.boxes[passed], shifts[passed]).cpu()
+    scores, search = scores[passed].cpu(), candidates.search[passed].cpu()
+    found = []
+    for number in range(len(pictures)):
+        mine = search == number
+        kept = _apart(boxes[mine], scores[mine], 0.7)
+        found.append((boxes[mine][kept].numpy(), scores[mine][kept].numpy()))
+    return found
+
+
+def _best(boxes: NDArray[np.float32], scores: NDArray[np.float32], threshold: float) -> list[Detected]:
+    found = [
+        Detected(box, float(score))
+        for box, score in zip(boxes, scores, strict=True)
+        if score >= threshold and (box[2:] > box[:2]).all()
     ]
-    if not spans:
-        return
-    left, right = min(span[0][1][0] for span in spans), max(span[0][2][-1] for span in spans)
-    top, bottom = min(span[1][1][0] for span in spans), max(span[1][2][-1] for span in spans)
-    sums = cv2.integral(np.ascontiguousarray(frame[top:bottom, left:right]), sdepth=cv2.CV_32S)
-    for scale, ((column, lows, highs), (row, tops, bottoms)) in zip(scales, spans, strict=True):
-        strips = sums[bottoms - top] - sums[tops - top]
-        total = strips[:, highs - left] - strips[:, lows - left]
-        area = ((bottoms - tops)[:, None] * (highs - lows))[..., None]
-        yield scale, column, row, (total / area).astype(np.float32)
+    return sorted(found, key=lambda one: (-one.score, *one.box.tolist()))
 
 
-def _span(low: float, high: float, length: int, scale: float) -> tuple[int, NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first level pixel that shows the region along one axis, and the frame pixels each averages."""
-    pixels = int(length * scale + 1)
-    first = max(0, math.floor(low * pixels / length)) // STRIDE * STRIDE  # on the network's own stride
-    last = min(pixels, math.ceil(high * pixels / length))
-    last = min(pixels, last + (last - first) % STRIDE)  # or the network's pooling would end on half a window
-    at = np.arange(first, last)
-    return first, at * length // pixels, -(-(at + 1) * length // pixels)
+def _judged(
+    pictures: Sequence[Picture], candidates: _Candidates, side: int, network: Any
+) -> tuple[_Candidates, Tensor, Tensor]:
+    """Give a network what the candidates show, but for those outside of their frame; return shifts and scores too."""
+    counts = torch.bincount(candidates.search, minlength=len(pictures)).tolist()
+    own = zip(pictures, torch.split(candidates.boxes, counts), strict=True)
+    parts = [picture.patches(some, side) for picture, some in own]
+    inside, patches = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
+    boxes, search = candidates.boxes[inside], candidates.search[inside]
+    if not len(boxes):
+        return _Candidates(boxes, search), boxes, boxes[:, 0]
+    judged = [network(part) for part in torch.split(patches, BATCH)]
+    shifts, scores = torch.cat([part[0] for part in judged]), torch.cat([part[-1][:, 1] for part in judged])
+    return _Candidates(boxes, search), shifts, scores
 
 
-def _patches(frame: NDArray[np.uint8], boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
-    """Resize what each box shows of the frame; boxes outside of it are dropped."""
-    height, width = frame.shape[:2]
-    corners = boxes.trunc().int().numpy()
-    lows = np.maximum(corners[:, :2], 1) - 1
-    highs = np.minimum(corners[:, 2:], (width, height))
-    inside = (highs > lows).all(axis=1)
-    patches = [
-        interpolate(_bchw(frame[None, top:bottom, left:right]), size=(side, side), mode="area")
-        for (left, top), (right, bottom) in zip(lows[inside].tolist(), highs[inside].tolist(), strict=True)
-    ]
-    kept = boxes[torch.from_numpy(inside)]
-    return kept, (torch.cat(patches) - 127.5) * 0.0078125 if patches else torch.zeros(0, 3, side, side)
+def _suppress(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Tensor:
+    """Choose the best of overlapping boxes within each group; return their places by group, the best first."""
+    return (_in_one_call if boxes.is_cuda else _group_by_group)(boxes, scores, group, limit)
 
 
-def _run(network: Any, patches: Tensor, device: torch.device) -> list[Tensor]:
-    parts = [network(patches[start : start + BATCH].to(device)) for start in range(0, len(patches), BATCH)]
-    return [torch.cat(part).cpu() for part in zip(*parts, strict=True)]
+def _group_by_group(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Tensor:
+    own = [torch.nonzero(group == number)[:, 0] for number in sorted(set(group.tolist()))]
+    return torch.cat([group[:0], *(some[nms(boxes[some], scores[some], limit)] for some in own)])
 
 
-def _bchw(pixels: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.ascontiguousarray(pixels)).permute(0, 3, 1, 2).float()
-
-
-def _normal(pixels: NDArray[Any]) -> Tensor:
-    return (_bchw(pixels) - 127.5) * 0.0078125
+def _in_one_call(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Tensor:
+    """Move the groups apart, in numbers so long that the boxes lose nothing by it."""
+    if not len(boxes):
+        return group
+    step = boxes.max().double() - boxes.min() + 1
+    kept = nms(boxes.double() + (group * step)[:, None], scores.double(), limit)
+    order: Tensor = kept[group[kept].argsort(stable=True)]
+    return order
 
 
 def _shifted(boxes: Tensor, shifts: Tensor) -> Tensor:

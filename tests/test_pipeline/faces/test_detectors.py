@@ -4,10 +4,12 @@ import cv2
 import numpy as np
 import pytest
 import skimage.data
+import torch
 from places import REAL_DATA, needs_real_data
 
 from pipeline.config import Detection
 from pipeline.faces import DETECTORS, Detected, detect, dlib, mtcnn
+from pipeline.faces.pyramid import Picture
 from pipeline.video import frames
 
 FACE = np.array([175, 68, 268, 172], np.float32)  # of the astronaut, forehead to chin
@@ -98,6 +100,61 @@ def test_mtcnn_agrees_with_the_reference_implementation_on_real_clips():
         assert len(found) == (0 if boxes is None else len(boxes))
         for one in found:
             assert min(np.abs(box.astype(float) - one.box).max() for box in boxes) < 0.01
+
+
+def test_frames_of_all_sizes_at_once_give_the_boxes_of_each_alone():
+    small = cv2.resize(astronaut(), (333, 251), interpolation=cv2.INTER_AREA)
+    searches = [
+        mtcnn.Search(astronaut()),
+        mtcnn.Search(np.zeros((240, 320, 3), np.uint8)),
+        mtcnn.Search(small),
+        mtcnn.Search(astronaut(), (120.0, 20.0, 331.0, 251.0), 90.0),
+        mtcnn.Search(np.full((9, 40, 3), 128, np.uint8)),
+        mtcnn.Search(np.hstack([astronaut()[:250, 100:350]] * 2)),
+    ]
+    together = mtcnn.detect_many(searches, threshold=0.5)
+    for search, found in zip(searches, together, strict=True):
+        alone = mtcnn.detect(search.frame, 0.5, region=search.region, face=search.face)
+        assert len(found) == len(alone)
+        for one, other in zip(found, alone, strict=True):
+            np.testing.assert_allclose(one.box, other.box, atol=1e-2)
+            np.testing.assert_allclose(one.score, other.score, atol=1e-5)
+    assert [len(found) > 0 for found in together] == [True, False, True, True, False, True]
+    assert mtcnn.detect_many([]) == []
+
+
+def test_sums_of_the_whole_frame_give_the_levels_and_patches_of_its_parts():
+    whole, parts = (Picture(astronaut(), torch.device("cpu"), at_once) for at_once in (True, False))
+    region = (100.0, 31.0, 333.0, 260.0)
+    for (_, one), (_, other) in zip(*(each.levels(region, [0.6, 0.3, 0.1]) for each in (whole, parts)), strict=True):
+        assert (one.left, one.top) == (other.left, other.top)
+        assert torch.equal(one.pixels, other.pixels)
+    boxes = torch.tensor([[-5.0, -9.0, 40.0, 30.0], [100.2, 50.7, 260.1, 211.9], [500.0, 500.0, 530.0, 530.0]])
+    outside = torch.tensor([[600.0, 0.0, 700.0, 90.0]])
+    for side in (24, 48):
+        inside, patches = whole.patches(torch.cat([boxes, outside]), side)
+        assert inside.tolist() == [True, True, True, False]
+        assert torch.equal(patches, parts.patches(torch.cat([boxes, outside]), side)[1])
+        for box, patch in zip(boxes.int().tolist(), patches, strict=True):
+            left, top, right, bottom = max(box[0] - 1, 0), max(box[1] - 1, 0), min(box[2], 512), min(box[3], 512)
+            pixels = torch.from_numpy(astronaut()[None, top:bottom, left:right]).permute(0, 3, 1, 2).float()
+            area = torch.nn.functional.interpolate(pixels, (side, side), mode="area")[0]
+            torch.testing.assert_close(patch, (area - 127.5) / 128)
+
+
+def test_suppression_in_one_call_is_that_of_each_group():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(-50, 2000, (600, 2))
+    boxes = torch.from_numpy(np.concatenate([corners, corners + rng.uniform(5, 900, (600, 2))], 1)).float()
+    scores, group = torch.from_numpy(rng.permutation(600) / 600).float(), torch.from_numpy(rng.integers(0, 20, 600))
+    expected = mtcnn._group_by_group(boxes, scores, group, 0.5)
+    assert 20 < len(expected) < 600
+    assert torch.equal(mtcnn._in_one_call(boxes, scores, group, 0.5), expected)
+    for number in range(20):
+        own = expected[group[expected] == number]
+        assert torch.equal(scores[own], scores[own].sort(descending=True).values)
+    nothing = (torch.zeros(0, 4), torch.zeros(0), torch.zeros(0, dtype=torch.int64), 0.5)
+    assert len(mtcnn._in_one_call(*nothing)) == len(mtcnn._group_by_group(*nothing)) == 0
 
 
 def test_threshold_keeps_the_better_ones():

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field
 from pipeline.config import Detection
 from pipeline.crop import masks
 from pipeline.crop.alignment import thumbnail
-from pipeline.crop.placement import Grey
 from pipeline.crop.plan import Plan, Take
 from pipeline.crop.reading import Context, Reader
-from pipeline.crop.registration import Probed, probes, register
 from pipeline.crop.staging import Reject, Row, Source
 from pipeline.crop.versions import Cropped, RealFrames
 from pipeline.manifest import Video
+from pipeline.registration.placement import Grey
+from pipeline.registration.relation import Probed, probes, register
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import skimage.data
 from numpy.typing import NDArray
 
 from pipeline.crop.alignment import thumbnail
-from pipeline.crop.registration import Probed, Relation, probes, register
+from pipeline.registration.relation import Probed, Relation, probes, register
 
 COUNT, WIDTH, HEIGHT = 60, 352, 288
 BOX = np.array([140.0, 100.0, 210.0, 190.0], np.float32)  # of the manipulated face

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.crop import offsets, placement
-from pipeline.crop.offsets import Timing
-from pipeline.crop.placement import Grey, Placement, Size
+from pipeline.registration import offsets, placement
+from pipeline.registration.offsets import Timing
+from pipeline.registration.placement import Grey, Placement, Size
 
 PROBES = 12  # frames of a fake that are compared
 PLACED = 4  # of them, those whose surroundings are compared

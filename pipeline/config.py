@@ -94,6 +94,7 @@ class Labelling:
     kinds: tuple[str, ...] = ("ssim", "mask", "noise", "hull", "boundary")
     ssim_window: int = setting(5, low=3)  # odd side, pixels
     ssim_threshold: Levels = field(default_factory=lambda: Levels(5.0, 13.0, 26.0))  # of 255 (1 - SSIM)
+    threshold: str = setting("table", choices=("table", "measured"))  # of ssim: as above, or from each pair's noise
     ssim_close: int = setting(5, low=1)  # ellipse, pixels
     ssim_hole: int = setting(64, low=0)  # holes of fewer pixels are filled
     ssim_minimum: int = setting(8, low=0)  # a fake face with fewer manipulated pixels is labelled real

@@ -20,12 +20,12 @@ from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, 
 from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
-from pipeline.stages import blending, finalize, labelling, shards, trusting
+from pipeline.stages import blending, finalize, labelling, shards, thresholds, trusting
 from pipeline.stages.cluster import cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import row_digests
 from pipeline.store.lock import alone
-from pipeline.store.schema import IMAGE
+from pipeline.store.schema import IMAGE, THRESHOLD
 
 MADE_FROM = {"pair": "image", "mask": ""}  # array that a label kind's source stands for; any other is its own name
 
@@ -151,6 +151,14 @@ def _readable(group: store.Group, number: int) -> Iterator[tuple[int, NDArray[np
                 yield row, crop[0]
 
 
+def _threshold(bench: Bench) -> None:
+    """Measure the column of thresholds again, which the `ssim` labels are made with."""
+    if THRESHOLD.name in bench.damage and IMAGE.name not in bench.damage and not lacks_columns(bench, THRESHOLD.name):
+        recipe = stored_recipe(bench.group)
+        made = thresholds.measure(bench.crew, bench.location, sound(bench), recipe, bench.progress)
+        put_column(bench, THRESHOLD.name, made)
+
+
 def _labels(bench: Bench) -> None:
     """Compute damaged shards of labels again, then the column `label`."""
     lost = [kind for kind in LABELS if kind in bench.damage]
@@ -164,7 +172,7 @@ def _labels(bench: Bench) -> None:
 
 def _label(bench: Bench, kind: str, rows: labelling.Rows) -> None:
     source = LABELS[kind].source
-    if MADE_FROM.get(source, source) in bench.damage:
+    if MADE_FROM.get(source, source) in bench.damage or (kind == "ssim" and THRESHOLD.name in bench.damage):
         bench.notes.append(f"{kind}: what it is made from is damaged itself")
         return
     if source == "mask" and not (bench.root and bench.root.exists()):
@@ -190,7 +198,7 @@ def _label_column(bench: Bench) -> None:
 
 def _trust_columns(bench: Bench, rows: labelling.Rows) -> None:
     lost = [name for name in trusting.COLUMNS if name in bench.damage]
-    if lost and not {"image", "ssim", "hull", "mask"} & bench.damage.keys():
+    if lost and not {"image", "ssim", "hull", "mask", THRESHOLD.name} & bench.damage.keys():
         recipe = stored_recipe(bench.group)
         made = trusting.measure(bench.crew, bench.location, rows, recipe, bench.progress)
         _put_columns(bench, lost, made)
@@ -249,7 +257,7 @@ def _seal(bench: Bench) -> None:
         bench.done.append(f"{seal.key_of(store.CHECKS)}: written from the store's metadata as it is")
 
 
-STEPS: tuple[Callable[[Bench], None], ...] = (_derived, _columns, _crops, _labels, _blends, _numbers)
+STEPS: tuple[Callable[[Bench], None], ...] = (_derived, _columns, _crops, _threshold, _labels, _blends, _numbers)
 
 
 def _pixels(group: store.Group) -> list[str]:

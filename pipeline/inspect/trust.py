@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.inspect.verify import ranges
-from pipeline.store.schema import WITHHELD
+from pipeline.store.schema import THRESHOLD, WITHHELD
 
 Columns = Mapping[str, NDArray[Any]]
 MARKED = 0.25  # share of the surroundings from which a row is told: true pairs of the sample stay below 0.15
@@ -37,6 +37,9 @@ def summarise(columns: Columns) -> dict[str, Any]:
     figures: dict[str, Any] = {"rows_marking_surroundings": int((marked > MARKED).sum())}
     if np.isfinite(marked).any():
         figures |= {f"background_{name}": _rounded(np.nanquantile(marked, q)) for name, q in QUANTILES.items()}
+    thresholds = columns.get(THRESHOLD.name, np.empty(0))
+    if np.isfinite(thresholds).any():
+        figures |= {f"threshold_{name}": _rounded(np.nanquantile(thresholds, q)) for name, q in THRESHOLDS.items()}
     for kind, flag in WITHHELD.items():
         agreement = columns[f"agreement_{kind}"]
         if np.isfinite(agreement).any():
@@ -51,6 +54,11 @@ def lines(figures: Mapping[str, Any]) -> Iterator[str]:
         yield (
             f"surroundings marked by ssim: median {figures['background_median']:.1%}, 95th percentile "
             f"{figures['background_p95']:.1%}; {figures['rows_marking_surroundings']} rows above {MARKED:.0%}"
+        )
+    if "threshold_median" in figures:
+        yield (
+            f"ssim thresholds measured: {figures['threshold_lowest']:g} to {figures['threshold_highest']:g}, median "
+            f"{figures['threshold_median']:g} (column {THRESHOLD.name})"
         )
     agreement = [f"{kind} {figures[f'agreement_{kind}']:.2f}" for kind in WITHHELD if f"agreement_{kind}" in figures]
     if agreement:
@@ -89,6 +97,7 @@ def _apart(columns: Columns) -> Iterator[str]:
 
 DOUBTS: tuple[Callable[[Columns], Iterator[str]], ...] = (_withheld, _marked, _apart)
 QUANTILES = {"median": 0.5, "p95": 0.95}
+THRESHOLDS = {"lowest": 0.0, "median": 0.5, "highest": 1.0}
 
 
 def _by_file(columns: Columns, where: NDArray[np.bool_]) -> Iterator[tuple[str, NDArray[np.int64]]]:

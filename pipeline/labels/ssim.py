@@ -69,6 +69,25 @@ def gray(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     return result
 
 
+def difference_map(fake: NDArray[np.uint8], real: NDArray[np.uint8], window: int) -> NDArray[np.uint8]:
+    """Return 255 (1 - SSIM) of two crops' grey levels, in whole steps.
+
+    Parameters
+    ----------
+    fake, real : ndarray of shape (H, W, 3), uint8
+        Aligned RGB crops of one face, 0 to 255.
+    window : int
+        As for `ssim_map`.
+
+    Returns
+    -------
+    ndarray of shape (H, W), uint8
+        0 = alike, 255 = SSIM of 0 or less, which would wrap around in 8 bits.
+    """
+    similarity = ssim_map(gray(fake), gray(real), window)
+    return np.asarray(np.clip((1 - similarity) * RANGE, 0, RANGE).astype(np.uint8))
+
+
 def fill_holes(mask: NDArray[np.uint8], area: int) -> NDArray[np.uint8]:
     """Set every 4-connected region of zeros that has fewer than `area` pixels.
 
@@ -120,9 +139,7 @@ def compute(
     Jia et al., Inconsistency-Aware Wavelet Dual-Branch Network for Face Forgery Detection, IEEE TBIOM 2021,
     Data Pre-Processing.
     """
-    similarity = ssim_map(gray(fake), gray(real), settings.ssim_window)
-    # SSIM below 0 would wrap around in 8 bits
-    difference = np.clip((1 - similarity) * RANGE, 0, RANGE).astype(np.uint8)
+    difference = difference_map(fake, real, settings.ssim_window)
     mask = (difference > at(settings.ssim_threshold, level)).astype(np.uint8)
     ellipse = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (settings.ssim_close, settings.ssim_close))
     label = fill_holes(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, ellipse), settings.ssim_hole)
@@ -141,6 +158,7 @@ def parameters(settings: Labelling) -> dict[str, Any]:
         "k1": K1,
         "k2": K2,
         "threshold": dataclasses.asdict(settings.ssim_threshold),
+        **({"threshold_of_video": settings.threshold} if settings.threshold != "table" else {}),
         "close_ellipse": settings.ssim_close,
         "fill_holes_below": settings.ssim_hole,
         "real_below": settings.ssim_minimum,

@@ -14,15 +14,15 @@ from pipeline.config import Labelling, Recipe, digest
 from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
-from pipeline.stages import blending, labelling, shards, trusting
+from pipeline.stages import blending, labelling, shards, thresholds, trusting
 from pipeline.stages.cluster import Workers, cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone
-from pipeline.store.schema import IMAGE, NO_PAIR, WITHHELD, label_spec
+from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spec
 
 DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
-FOLLOWING = ("label", *trusting.COLUMNS)  # columns that follow from the labels
+FOLLOWING = ("label", THRESHOLD.name, *trusting.COLUMNS)  # columns that follow from the crops and the labels
 
 
 def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
@@ -54,6 +54,7 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     # before any array changes: a killed run leaves no digest of what it had begun to replace
     group.attrs.update({"complete": False, "digests": digests})
     columns = store.read_columns(group)
+    columns |= thresholds.settle(crew, location, columns, recipe, "ssim" in outdated | again, progress)
     rows = labelling.rows_of(columns, stored_names(group))
     read: dict[str, shards.ReadBack] = {}
     for kind in kinds:
@@ -174,8 +175,9 @@ def _changed(old: Labelling, kinds: Collection[str], recipe: Recipe | None) -> L
     """Return settings with some kinds added and, from a recipe, their parameters and theirs alone."""
     wanted = {*old.kinds, *kinds}
     new: dict[str, Any] = {"kinds": tuple(kind for kind in LABELS if kind in wanted)}
-    if recipe:  # a parameter's name begins with its kind's
+    if recipe:  # a parameter's name begins with its kind's, but for `threshold`, which is of ssim
         names = [about.name for about in dataclasses.fields(old) if about.name.partition("_")[0] in kinds]
+        names += ["threshold"] if "ssim" in kinds else []
         new |= {name: getattr(recipe.labelling, name) for name in names}
     return dataclasses.replace(old, **new)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import store
-from pipeline.config import Cropping, Labelling
+from pipeline.config import Cropping, Labelling, Levels
 from pipeline.crop import crops
 from pipeline.crop.row_table import least_compressed, level
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.faces.turn import turned
 from pipeline.labels import LABELS, NO_LABEL, trust
 from pipeline.store import Names
-from pipeline.store.schema import NO_PAIR, UNTOLD
+from pipeline.store.schema import NO_PAIR, THRESHOLD, UNTOLD
 from pipeline.video import archives, frames
 from pipeline.video.numbering import numbering
 
@@ -35,6 +35,7 @@ class Rows:
     pair: NDArray[np.int64]  # that twin's real; NO_PAIR where there is none
     own_level: tuple[str, ...]  # of the row itself
     pair_level: tuple[str, ...]  # of the twin
+    threshold: NDArray[np.float32]  # of the twin's ssim label; NaN = as the recipe's table says
     landmarks: NDArray[np.float32]  # of that twin's real, in the crop
     mask: tuple[str, ...]  # path of the mask relative to the root; "" = none
     mask_first: NDArray[np.int32]  # number of its image that is frame 0
@@ -46,6 +47,11 @@ class Rows:
     def take(self, low: int, high: int) -> "Rows":
         """Return the entries of rows low to high."""
         return Rows(**{name: values[low:high] for name, values in vars(self).items()})
+
+    def settings(self, row: int, recipe: Labelling) -> Labelling:
+        """Return the settings of one row's pair: the recipe's, with the threshold that was measured, if one was."""
+        measured = float(self.threshold[row])
+        return recipe if np.isnan(measured) else replace(recipe, ssim_threshold=Levels(measured, measured, measured))
 
 
 def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
@@ -60,6 +66,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         pair=columns["real"][fake],
         own_level=own,
         pair_level=tuple(own[row] for row in fake),
+        threshold=columns.get(THRESHOLD.name, np.full(len(columns["video_id"]), np.nan, np.float32))[video[fake]],
         landmarks=columns["landmarks"][columns["real"][fake]],
         mask=tuple(str(columns["video_mask"][number]) for number in video),
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
@@ -134,7 +141,7 @@ def _of_pairs(group: store.Group, task: LabelTask) -> Iterator[tuple[int, Pixels
         fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
         if fake not in known:
             both = store.read(store.array_of(group, "image"), [fake, real])
-            known[fake] = compute(*both, task.settings, task.rows.pair_level[number])
+            known[fake] = compute(*both, task.rows.settings(number, task.settings), task.rows.pair_level[number])
         yield number, known[fake]
 
 

@@ -89,4 +89,4 @@ def _stored(group: store.Group, span: tuple[int, int]) -> Columns:
 def _again(group: store.Group, kind: str, rows: labelling.Rows, number: int, recipe: Recipe) -> NDArray[Any]:
     """Compute a label that was withheld."""
     both = store.read(store.array_of(group, IMAGE.name), [int(rows.fake[number]), int(rows.pair[number])])
-    return LABELS[kind].compute(*both, recipe.labelling, rows.pair_level[number])
+    return LABELS[kind].compute(*both, rows.settings(number, recipe.labelling), rows.pair_level[number])

@@ -140,6 +140,15 @@ VIDEOS = (
     ArraySpec("video_height", ("video",), "int32", "Height of the presented, turned frame", units="pixel", fill=-2),
 )
 
+THRESHOLD = ArraySpec(  # only in stores whose recipe has it measured
+    "video_threshold",
+    ("video",),
+    "float32",
+    "Threshold on 255 (1 - SSIM) with which the ssim labels of its rows were made: that of its least compressed twin "
+    "with a pair, chosen from what the two differ by outside the face; NaN = no pair",
+    fill="NaN",
+)
+
 _BIGARTS = "Chen et al., Watching the BiG artifacts, Pattern Recognition, section 3.3"
 
 BLENDS = (

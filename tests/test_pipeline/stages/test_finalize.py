@@ -20,8 +20,9 @@ OTHER = Labelling(
     ssim_threshold=Levels(40.0, 60.0, 90.0),
     hull_gamma=Levels(30.0, 30.0, 30.0),
     noise_sigma=Levels(3.0, 3.0, 3.0),
+    threshold="measured",
 )
-OTHER_FILE = "".join(
+OTHER_FILE = '[labelling]\nthreshold = "measured"\n' + "".join(
     f"[labelling.{name}]\n" + "".join(f"{level} = {value}\n" for level, value in dataclasses.asdict(levels).items())
     for name, levels in (
         ("ssim_threshold", OTHER.ssim_threshold),
@@ -64,6 +65,10 @@ def test_other_parameters_give_what_a_run_with_them_gives(tiny, tiny_store, afre
     assert stores.times(location, "image", "mask") == kept
     assert not np.array_equal(stores.pixels(location, "ssim"), stores.pixels(tiny_store, "ssim"))
     assert not np.array_equal(stores.pixels(location, "boundary"), stores.pixels(tiny_store, "boundary"))
+    columns = stores.columns(location)
+    for video in np.unique(columns["video_id"]):
+        found = columns["video_threshold"][columns["video_id"] == video]
+        np.testing.assert_array_equal(found, found[0], "compressions share the label, and so the threshold")
     assert verify(location, scheduler=scheduler) == []
 
 
@@ -196,9 +201,12 @@ def test_another_recipe_changes_the_parameters_of_the_kinds_asked_for_alone():
     old = Labelling(kinds=("ssim", "hull"))
     other = Recipe(labelling=Labelling(ssim_window=7, hull_gamma=Levels(9.0, 9.0, 9.0), boundary_kernel=5))
     assert _changed(old, ["hull"], other) == dataclasses.replace(old, hull_gamma=Levels(9.0, 9.0, 9.0))
+    measured = Recipe(labelling=dataclasses.replace(other.labelling, threshold="measured"))
+    assert _changed(old, ["ssim"], measured) == dataclasses.replace(old, ssim_window=7, threshold="measured")
+    assert _changed(old, ["hull"], measured).threshold == "table"
     assert _changed(old, ["boundary"], None) == dataclasses.replace(old, kinds=("ssim", "hull", "boundary"))
 
 
 def test_every_parameter_of_a_label_is_named_after_its_kind():
-    names = {about.name for about in dataclasses.fields(Labelling)} - {"kinds"}
+    names = {about.name for about in dataclasses.fields(Labelling)} - {"kinds", "threshold"}
     assert {name.partition("_")[0] for name in names} == set(LABELS)

@@ -125,3 +125,25 @@ def test_a_store_made_before_there_were_such_columns_is_sound_and_gets_them(mixe
     assert "surroundings" not in info.screen(info.summary(location))
     relabel(location, ["ssim"], tmp_path, scheduler=scheduler)
     np.testing.assert_array_equal(stores.columns(location)["background"], stores.columns(mixed)["background"])
+
+
+def test_thresholds_are_measured_where_the_recipe_says_so(mixed, tmp_path, scheduler, tiny):
+    location = stores.copy(mixed, tmp_path / "b.zarr")
+    recipe = overlay(tiny.recipe, {"labelling": {"threshold": "measured"}}, "test")
+    relabel(location, ["ssim"], tmp_path, recipe=recipe, scheduler=scheduler)
+    columns, again = stores.columns(location), of_method(location, "again")
+    by_method = {name: columns["video_threshold"][columns["video"][of_method(location, name)[0]]]
+                 for name in ("real", "true", "again")}  # fmt: skip
+    assert np.isnan(by_method["real"])
+    assert by_method["true"] < 30 < by_method["again"]
+    assert (stores.pixels(location, "ssim")[again] != 255).all(), "no longer withheld"
+    assert (columns["background"][again] < 0.25).all()
+    assert "ssim thresholds measured: " in info.screen(info.summary(location))
+    assert verify(location, scheduler=scheduler) == []
+    damaged = stores.copy(location, tmp_path / "c.zarr")
+    for name in ("video_threshold", "ssim"):
+        stores.shard(damaged, name, 0).write_bytes(b"")
+    assert repair(damaged, None, scheduler=scheduler).left == []
+    stores.assert_same(location, damaged)
+    relabel(location, ["ssim"], tmp_path, recipe=tiny.recipe, scheduler=scheduler)
+    stores.assert_same(location, mixed)

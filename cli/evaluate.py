@@ -17,7 +17,14 @@ app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 def evaluate(
     checkpoint: Annotated[Path, typer.Option(help="A best.ckpt of forgery-train.")],
     store: Stores = None,
-    split: Annotated[str, typer.Option(help="train, val, test, or all.")] = "test",
+    preset: Annotated[
+        str,
+        typer.Option(help="Row of the paper's tables: judge what its figures are of, and put ours beside them; "
+                     "forgery-train --settings lists them."),
+    ] = "",
+    split: Annotated[
+        str, typer.Option(help="train, val, test, or all.  [default: test; with --preset, that of its figures]")
+    ] = "",
     compression: Annotated[str, typer.Option(help="Rows of this compression alone.  [default: all]")] = "",
     frames: Annotated[int, typer.Option(min=0, help="Frames of each video, evenly spaced; 0: all.")] = 0,
     perturb: Annotated[
@@ -51,16 +58,20 @@ def evaluate(
     version: options.Version = False,
 ) -> None:  # fmt: skip
     """Judge a detector by frames, videos and maps, for each store, compression and method."""
+    from models.comparison import compare as comparison
     from models.evaluation import page, report, visualise
     from models.evaluation.evaluate import Request
     from models.evaluation.evaluate import evaluate as judge
 
     request = Request(
-        stores_of(store), checkpoint, split, compression, frames, tuple(perturb or ()), tuple(partial or ()), device,
-        precision, batch_size, rounds, settings=tuple(set_ or ()),
+        stores_of(store), checkpoint, split or "test", compression, frames, tuple(perturb or ()), tuple(partial or ()),
+        device, precision, batch_size, rounds, settings=tuple(set_ or ()),
     )  # fmt: skip
     others = page.others(compare or [])  # before the work: a name that is wrong shows at once
-    found = judge(request, Bars())
+    wanted = comparison.prepare(request, preset, split) if preset else None
+    found = judge(wanted.request if wanted else request, Bars())
+    if wanted:
+        found.result["preset"] = comparison.compare(wanted, found)
     folder = out_dir or checkpoint.parent / "eval"
     files = report.write(found, folder)
     if sheet:
@@ -72,6 +83,8 @@ def evaluate(
         out.print(json.dumps(found.result), markup=False)
     else:
         out.print(report.screen(found.result), markup=False)
+        if wanted:
+            out.print(comparison.screen(found.result["preset"]), markup=False)
         out.print(f"Wrote {', '.join(map(str, files))}.", markup=False)
 
 

@@ -73,3 +73,7 @@ def first_line(error: BaseException) -> str:
     """
     text = str(getattr(error, "strerror", None) or error).strip()
     return text.splitlines()[0].strip().rstrip(".") if text else type(error).__name__
+
+
+class NotMeasuredError(ForgeryPrepError, LookupError):
+    """Nothing that was judged is what a figure of a paper was measured on; the message says what is lacking."""

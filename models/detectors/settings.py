@@ -120,8 +120,7 @@ def parse(
     if preset.of:
         raise ConfigError(
             f"{where}: preset {chosen} is an evaluation of what preset {preset.of} trains: train that one, then "
-            f"forgery-eval {' '.join(f'--set {value}' for value in preset.values)}".rstrip()
-            + "."
+            f"forgery-eval --preset {chosen}."
         )
     base = dict(_split(pair, where) for pair in preset.settings)
     return restore(kind, base | written | {"preset": chosen}, where)

@@ -1,7 +1,7 @@
 """Evaluation of a checkpoint on stores: frames, videos and maps, by store, split, compression and method."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from models.evaluation.inference import Predictions
 from models.evaluation.robustness import CLEAN, Condition, conditions
 from models.runtime import checkpoint, devices
 from models.runtime.checkpoint import Checkpoint
-from pipeline.errors import CheckpointError, ScoreError
+from pipeline.errors import CheckpointError, ScoreError, StoreError
 from pipeline.progress import Advance, Progress, Silent
 
 REAL, FAKE = "real", "fake"
@@ -52,6 +52,8 @@ class Request:
         Of the bootstrap; 0: no intervals.
     settings : tuple of str
         `KEY=VALUE` texts over the checkpoint's settings, such as another source of the score.
+    splits : mapping of str to str
+        The split of a dataset's stores, for those where it is not `split`.
     """
 
     stores: tuple[str, ...]
@@ -66,6 +68,11 @@ class Request:
     batch: int = inference.BATCH
     rounds: int = 1000
     settings: tuple[str, ...] = ()
+    splits: Mapping[str, str] = field(default_factory=dict)
+
+    def split_of(self, dataset: str) -> str:
+        """Return the split that is judged of a dataset's stores."""
+        return self.splits.get(dataset, self.split)
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,11 @@ class Judged:
 
     condition: Condition
     found: Predictions
+
+    def answers(self, rows: Bools) -> tasks.Answers:
+        """Return what is true and what was said of some of the rows, a mask."""
+        every = inference.answers(self.found, self.condition.table)
+        return tasks.Answers(**{about.name: getattr(every, about.name)[rows] for about in dataclasses.fields(every)})
 
 
 @dataclass(frozen=True)
@@ -111,9 +123,8 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
     saved = _changed(checkpoint.load(request.checkpoint), request.settings)
     plan = saved.detector.plan(saved.settings)
     readers = tuple(open_store(location) for location in request.stores)
-    split = "" if request.split == EVERY else request.split
     taught = _taught(saved, plan)
-    table = choose(readers, Choice(split, request.compression, taught=taught, frames=request.frames))
+    table = _rows(request, readers, taught)
     network = devices.settle(fabric, saved.build()).eval()
     process = tuple(corruptions.parse(text) for text in plan.process)
     maps = (plan.truth,) if plan.truth else ()
@@ -128,6 +139,18 @@ def evaluate(request: Request, progress: Progress | None = None) -> Evaluation:
         judged.append(Judged(each, _without_foreign_truth(found, each.table, readers, plan)))
     result = _result(request, saved, readers, judged, plan, taught)
     return Evaluation(result, judged, readers, network, plan, loading)
+
+
+def _rows(request: Request, readers: Sequence[Reader], taught: tuple[str, ...]) -> Table:
+    """Return the rows to judge, of each store those of its split."""
+    wanted = [request.split_of(reader.dataset) for reader in readers]
+    split = wanted[0] if len(set(wanted)) == 1 and wanted[0] != EVERY else ""
+    table = choose(readers, Choice(split, request.compression, taught=taught, frames=request.frames))
+    of_row = np.array(wanted, dtype=object)[table.store]
+    table = table.take((of_row == EVERY) | (table.split == of_row))
+    if not len(table):
+        raise StoreError(f"{', '.join(request.stores)} has no row of the split {request.split}.")
+    return table
 
 
 def _predict(
@@ -172,7 +195,7 @@ def _result(
             {
                 "condition": each.condition.name,
                 "groups": [
-                    about | _judge(each, rows, rounds, names) | {"coverage": _coverage(readers, request, about)}
+                    about | figures(each, rows, rounds, names) | {"coverage": _coverage(readers, request, about)}
                     for about, rows in groups
                 ],
             }
@@ -211,10 +234,9 @@ def _groups(table: Table, readers: Sequence[Reader]) -> Iterator[tuple[dict[str,
                         yield about | {"method": method}, rows & np.isin(table.method.astype(str), (REAL, method))
 
 
-def _judge(each: Judged, rows: Bools, rounds: int, names: tuple[str, ...]) -> dict[str, Any]:
+def figures(each: Judged, rows: Bools, rounds: int, names: tuple[str, ...]) -> dict[str, Any]:
     """Return the figures of some rows; `names` are those of several classes, real first, else empty."""
-    every = inference.answers(each.found, each.condition.table)
-    frames = tasks.Answers(**{about.name: getattr(every, about.name)[rows] for about in dataclasses.fields(every)})
+    frames = each.answers(rows)
     videos = tasks.by_video(frames)
     task, counts = tasks.task_of(frames.classes), each.found.counts[rows]
     frame: dict[str, Any] = dict(task.figures(frames, names))
@@ -227,8 +249,10 @@ def _judge(each: Judged, rows: Bools, rounds: int, names: tuple[str, ...]) -> di
         frame |= {"auc_by_method": plain["auc"], "accuracy_by_method": plain["accuracy"]}
     video: dict[str, Any] = dict(task.figures(videos, names))
     if rounds:
-        frame |= tasks.intervals(frames, rounds)
-        video |= tasks.intervals(videos, rounds)
+        for level, answers in ((frame, frames), (video, videos)):
+            level |= {
+                f"{metric}_interval": tasks.interval(metric, answers, names, rounds) for metric in ("auc", "accuracy")
+            }
     known = counts.sum(1) > 0
     drawn = metrics.maps(counts[known], frames.label[known]) if known.any() else {}
     return {"frames": int(rows.sum()), "videos": len(videos.video), "frame": frame, "video": video, "maps": drawn}
@@ -237,11 +261,12 @@ def _judge(each: Judged, rows: Bools, rounds: int, names: tuple[str, ...]) -> di
 def _coverage(readers: Sequence[Reader], request: Request, about: dict[str, str]) -> dict[str, int]:
     """Count what of the rows asked for at preprocessing is in the stores, and what was rejected."""
     totals = dict.fromkeys(("frames", "frames_rejected", "videos", "videos_rejected"), 0)
-    wanted = {"split": request.split, "compression": request.compression or EVERY, "method": EVERY}
-    wanted |= {name: about[name] for name in wanted if about[name] != EVERY}
     for reader in readers:
         if about["store"] not in (EVERY, reader.location):
             continue
+        split = request.split_of(reader.dataset)
+        wanted = {"split": split, "compression": request.compression or EVERY, "method": EVERY}
+        wanted |= {name: about[name] for name in wanted if about[name] != EVERY}
         named = {name: np.asarray(reader.names[name], dtype=object)[reader.columns[name]] for name in wanted}
         kept, lost = _chosen(named, wanted), _chosen(reader.rejects, wanted)
         paths = reader.columns["video_path"][np.unique(reader.columns["video"][kept])]

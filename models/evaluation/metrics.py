@@ -1,7 +1,6 @@
-"""Figures of merit of scores and maps, with intervals. Pure NumPy in and plain values out; None where undefined."""
+"""Figures of merit of scores and maps. Pure NumPy in and plain values out; None where undefined."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,6 @@ from torchmetrics.functional.classification import (
 
 THRESHOLD = 0.5  # score above which a face is called fake, probability above which a pixel is
 FALSE_POSITIVES = 0.1  # rate at which the true positive rate is given
-LEVEL = 0.95  # of the intervals
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Figures = dict[str, float | None]
@@ -62,7 +60,7 @@ def scores(label: Ints, score: Floats) -> Figures:
     return found | {
         "auc": float(roc_auc_score(label, score)),
         "eer": equal_error_rate(false, true),
-        "tpr_at_fpr10": float(np.interp(FALSE_POSITIVES, false, true)),
+        "tpr_at_fpr10": true_rate(false, true),
     }
 
 
@@ -74,6 +72,16 @@ def equal_error_rate(false: Floats, true: Floats) -> float:
         return float(false[after])
     share = -gap[after - 1] / (gap[after] - gap[after - 1])
     return float(false[after - 1] + share * (false[after] - false[after - 1]))
+
+
+def true_rate(false: Floats, true: Floats) -> float:
+    """Return the true positive rate at 10 % false positives, on a ROC curve."""
+    return float(np.interp(FALSE_POSITIVES, false, true))
+
+
+def area(false: Floats, true: Floats) -> float:
+    """Return the area under a ROC curve."""
+    return float(np.trapezoid(true, false))
 
 
 def classes(target: Ints, probabilities: Floats, names: tuple[str, ...]) -> Figures:
@@ -130,61 +138,6 @@ def by_video(label: Ints, score: Floats, video: Ints) -> Videos:
     fake = np.bincount(place, weights=label, minlength=len(numbers)) / np.maximum(counts, 1) > 0.5
     mean = np.bincount(place, weights=score, minlength=len(numbers)) / np.maximum(counts, 1)
     return Videos(fake.astype(np.int64), mean, numbers)
-
-
-def interval(
-    label: Ints, score: Floats, group: Ints, figure: Callable[[Ints, Floats, Floats], float | None], rounds: int = 1000
-) -> tuple[float, float] | None:
-    """Return a bootstrap interval of a figure, drawing whole groups with replacement.
-
-    Frames of one video are alike: drawing frames would give intervals that are far too narrow.
-
-    Parameters
-    ----------
-    label, score, group : ndarray of shape (n,)
-        `group` is the video of each frame.
-    figure : callable
-        Of label, score and weight.
-    rounds : int
-        Draws; those with one class alone do not count.
-
-    Returns
-    -------
-    tuple of float, or None
-        The middle 95 % of the draws; None where fewer than half of them have a value.
-    """
-    if not len(label):
-        return None
-    order = np.argsort(-score, kind="stable")  # sorted once, for every draw
-    label, score = label[order], score[order]
-    _, place = np.unique(group[order], return_inverse=True)
-    place = place.reshape(-1)
-    count = int(place.max()) + 1
-    rng = np.random.default_rng(0)
-    values = []
-    for _ in range(rounds):
-        weight = np.bincount(rng.integers(count, size=count), minlength=count)[place].astype(np.float64)
-        value = figure(label, score, weight)
-        if value is not None:
-            values.append(value)
-    if len(values) < rounds / 2:
-        return None
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def weighted_auc(label: Ints, score: Floats, weight: Floats) -> float | None:
-    """Return the area under the ROC curve of weighted rows, sorted by falling score; None for one class alone."""
-    ends = np.flatnonzero(np.append(np.diff(score) != 0, True))  # ties count half
-    fake, real = (np.cumsum(weight * (label == value))[ends] for value in (1, 0))
-    if not (fake[-1] and real[-1]):
-        return None
-    return float(np.trapezoid(np.append(0, fake), np.append(0, real)) / (fake[-1] * real[-1]))
-
-
-def weighted_accuracy(label: Ints, score: Floats, weight: Floats) -> float | None:
-    """Return the weighted share of rows called rightly."""
-    return float((weight * ((score > THRESHOLD) == label)).sum() / weight.sum())
 
 
 def pixel_counts(predicted: torch.Tensor, truth: torch.Tensor) -> Ints:

@@ -7,10 +7,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.evaluation import metrics
+from models.evaluation import intervals, metrics
+from models.evaluation.intervals import Drawn, Interval
 from models.evaluation.metrics import Figures, Floats, Ints
 
 Bools = NDArray[np.bool_]
+CURVES: Mapping[str, Callable[[Floats, Floats], float]] = {
+    "auc": metrics.area,
+    "eer": metrics.equal_error_rate,
+    "tpr_at_fpr10": metrics.true_rate,
+}
 
 
 @dataclass(frozen=True)
@@ -108,16 +114,43 @@ def task_of(classes: int) -> Task:
     return TASKS["binary" if classes == 2 else "classes"]
 
 
-def intervals(answers: Answers, rounds: int) -> dict[str, tuple[float, float] | None]:
-    """Return bootstrap intervals over videos of AUC and accuracy, as `auc_interval` and `accuracy_interval`."""
+def interval(metric: str, answers: Answers, names: tuple[str, ...], rounds: int) -> Interval | None:
+    """Return the bootstrap interval over videos of one of `Task.figures`; None for another name.
+
+    Parameters
+    ----------
+    metric : str
+    answers : Answers
+    names : tuple of str
+        Of the classes, real first; empty for real against fake.
+    rounds : int
+    """
+    videos, place = np.unique(answers.video, return_inverse=True)
+    drawn = _drawn(metric, answers, names, place.reshape(-1))
+    return intervals.interval(drawn, len(videos), rounds) if drawn else None
+
+
+def _drawn(metric: str, answers: Answers, names: tuple[str, ...], place: Ints) -> Drawn | None:
+    if metric in CURVES:
+        return intervals.curve(answers.label, answers.score, place, CURVES[metric])
+    fake, called = answers.label == 1, answers.score > metrics.THRESHOLD
     known, right = task_of(answers.classes).right(answers)
-    ones, video = np.ones(int(known.sum()), np.int64), answers.video[known]
-    return {
-        "auc_interval": metrics.interval(answers.label, answers.score, answers.video, metrics.weighted_auc, rounds),
-        "accuracy_interval": metrics.interval(
-            ones, right[known].astype(np.float64), video, metrics.weighted_accuracy, rounds
-        ),
+    ratios = {
+        "accuracy": (known & right, known),
+        "accuracy_real_fake": (called == fake, np.ones_like(fake)),
+        "precision": (called & fake, called),
+        "recall": (called & fake, fake),
+        "f1": (2 * (called & fake), called.astype(int) + fake),
     }
+    said = answers.probabilities.argmax(1)
+    recalls = {
+        f"recall_{name}": ((said == number) & (answers.target == number), answers.target == number)
+        for number, name in enumerate(names)
+    }
+    if metric == "recall_mean" and recalls:
+        return intervals.mean([intervals.ratio(*pair, place) for pair in recalls.values()])
+    pair = (ratios | recalls).get(metric)
+    return intervals.ratio(*pair, place) if pair else None
 
 
 def method_auc(frames: Answers, method: NDArray[Any]) -> float | None:

@@ -64,7 +64,7 @@ def test_a_preset_names_its_data_and_itself():
         ("drops=3,0", "drops is 0; it must be at least 1"),
         ("metric=f1", "metric is 'f1'; it must be one of accuracy, auc"),
         ("preset=other", "no preset other; known are row"),
-        ("preset=look", "preset look is an evaluation of what preset row trains.*forgery-eval --set sharp=off"),
+        ("preset=look", "preset look is an evaluation of what preset row trains.*forgery-eval --preset look"),
         ("speed=slow", "speed must be a number, not 'slow'"),
     ],
 )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, roc_auc_score
 
-from models.evaluation import metrics
+from models.evaluation import intervals, metrics
 
 RNG = np.random.default_rng(0)
 
@@ -52,15 +52,20 @@ def test_rates_of_normal_scores():
 
 
 @given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 5), st.integers(0, 3)), min_size=4, max_size=40))
-def test_weighted_auc_is_that_of_repeated_rows(rows):
-    label, score, weight = (np.array(column) for column in zip(*rows, strict=True))
-    order = np.argsort(-score, kind="stable")
-    found = metrics.weighted_auc(label[order], score[order].astype(float), weight[order].astype(float))
-    repeated = np.repeat(label, weight), np.repeat(score, weight)
+def test_a_drawn_auc_is_that_of_repeated_rows(rows):
+    label, score, times = (np.array(column) for column in zip(*rows, strict=True))
+    drawn = intervals.curve(label, score.astype(float), np.arange(len(label)), metrics.area)
+    found = drawn(times.astype(float))
+    repeated = np.repeat(label, times), np.repeat(score, times)
     if len(set(repeated[0])) < 2:
         assert found is None
     else:
         assert found == pytest.approx(roc_auc_score(*repeated))
+
+
+def auc_interval(label, score, video, rounds):
+    drawn = intervals.curve(label, score, video, metrics.area)
+    return intervals.interval(drawn, int(video.max()) + 1, rounds)
 
 
 def test_intervals_hold_the_value_and_narrow_with_more_videos():
@@ -68,21 +73,19 @@ def test_intervals_hold_the_value_and_narrow_with_more_videos():
     for videos in (20, 200):
         label = np.repeat(RNG.integers(0, 2, videos), 5)
         score = label + RNG.normal(0, 1, len(label))
-        low, high = metrics.interval(label, score, np.repeat(np.arange(videos), 5), metrics.weighted_auc, 200)
+        low, high = auc_interval(label, score, np.repeat(np.arange(videos), 5), 200)
         assert low <= roc_auc_score(label, score) <= high
         widths.append(high - low)
     assert widths[1] < widths[0] / 2
     one = np.zeros(4, int)
-    assert metrics.interval(one, np.zeros(4), one, metrics.weighted_auc, 50) is None
+    assert auc_interval(one, np.zeros(4), one, 50) is None
 
 
 def test_alike_frames_do_not_narrow_an_interval():
     label = RNG.integers(0, 2, 30)
     score = label + RNG.normal(0, 1, 30)
-    few = metrics.interval(label, score, np.arange(30), metrics.weighted_auc, 300)
-    many = metrics.interval(
-        np.repeat(label, 20), np.repeat(score, 20), np.repeat(np.arange(30), 20), metrics.weighted_auc, 300
-    )
+    few = auc_interval(label, score, np.arange(30), 300)
+    many = auc_interval(np.repeat(label, 20), np.repeat(score, 20), np.repeat(np.arange(30), 20), 300)
     assert many[1] - many[0] == pytest.approx(few[1] - few[0], rel=0.05)
 
 
@@ -141,3 +144,13 @@ def test_what_is_better():
     assert not metrics.better("auc", 0.5, 0.5)
     assert metrics.better("loss", 0.4, 0.5)
     assert not metrics.better("auc", None, None)
+
+
+def test_an_interval_of_maps_over_one_video_is_the_figure():
+    counts, label, one = RNG.integers(0, 9, (40, 4)), RNG.integers(0, 2, 40), np.zeros(40, int)
+    counts[:3] = 0  # not one pixel is known
+    for metric, value in metrics.maps(counts, label).items():
+        if metric != "auc_by_pixels":
+            drawn = intervals.of_maps(metric, counts, label, one)
+            assert intervals.interval(drawn, 1, 3) == pytest.approx((value, value)), metric
+    assert intervals.of_maps("iou_of", counts, label, one) is None

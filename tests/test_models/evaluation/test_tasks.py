@@ -29,10 +29,26 @@ def test_accuracy_of_several_classes_is_not_that_of_real_and_fake():
 
 def test_its_interval_is_that_of_the_classes():
     answers = always_first_fake(600)
-    low, high = tasks.intervals(answers, 100)["accuracy_interval"]
+    low, high = tasks.interval("accuracy", answers, NAMES, 100)
     assert low <= 1 / 3 <= high < 0.5
     binary = Answers(answers.label, answers.score, answers.label, answers.probabilities[:, :2], answers.video)
-    assert tasks.intervals(binary, 100)["accuracy_interval"] == (1, 1)
+    assert tasks.interval("accuracy", binary, (), 100) == (1, 1)
+
+
+@pytest.mark.parametrize("classes", [2, 6])
+def test_an_interval_over_one_video_is_the_figure(classes):
+    """Every draw of one video is that video: every metric's interval is its value, twice."""
+    rng = np.random.default_rng(classes)
+    target = rng.integers(-1 if classes > 2 else 0, classes, 60)
+    probabilities = rng.dirichlet(np.ones(classes), 60).round(2)
+    answers = Answers((target != 0).astype(int), 1 - probabilities[:, 0], target, probabilities, np.zeros(60, int))
+    names = NAMES[:classes] if classes > 2 else ()
+    found = task_of(classes).figures(answers, names)
+    assert len(found) >= 7
+    for metric, value in found.items():
+        if metric != "untaught":
+            assert tasks.interval(metric, answers, names, 3) == pytest.approx((value, value)), metric
+    assert tasks.interval("pace", answers, names, 3) is None
 
 
 def test_methods_never_taught_are_counted_and_left_out():

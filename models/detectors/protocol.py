@@ -73,7 +73,7 @@ class Figure:
     percent : bool
         Whether the paper prints hundredths.
     table : str
-        Where it stands, if not where the preset's `about` says.
+        Where it stands, if not where the preset's `about` says; of several tables `Table II; Table VII`.
     note : str
         What is to be known before the two are put side by side.
     """

@@ -36,7 +36,7 @@ def _cells(line: Line, presets: Mapping[str, Preset]) -> Iterator[str]:
     yield line.table
     yield line.row.replace("|", "\\|")
     yield ", ".join(_named(name, presets[name]) for name in line.presets)
-    yield "; ".join(_figures(line, presets[name]) for name in line.presets)
+    yield "; ".join(filter(None, (_figures(line, presets[name]) for name in line.presets)))
     yield line.reason
 
 
@@ -49,5 +49,5 @@ def _named(name: str, preset: Preset) -> str:
 
 def _figures(line: Line, preset: Preset) -> str:
     """Return the preset's figures of the line's table, or where none is marked as that table's, its unmarked ones."""
-    own = [figure.paper for figure in preset.figures if figure.table == line.table]
+    own = [figure.paper for figure in preset.figures if line.table in figure.table.split("; ")]
     return ", ".join(own or [figure.paper for figure in preset.figures if not figure.table])

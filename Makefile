@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup preprocess labels train test check lock wheel clean
+.PHONY: help setup preprocess labels train test check bench lock wheel clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -65,6 +65,10 @@ check: $(READY) ## Lint, types and import rules
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
+
+bench: $(READY) ## Time everything against what one would use instead -> docs/benchmarks.md; ARGS="labels decode" for some
+	@test -e stores/sample.zarr || $(MAKE) --no-print-directory preprocess ARGS=
+	@$(BIN)/python benchmarks/everything.py stores/sample.zarr $(ARGS)
 
 lock: $(READY) ## Pin every package again in requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \

@@ -1,15 +1,12 @@
 """Time reading sampled frames against what one would write instead: `python benchmarks/decode.py [VIDEO...]`.
 
-Every way reads the same frames of the same file on one thread, in turn, round after round; a row shows the median CPU
-seconds and the median, least and greatest of the per-round ratios to the plain OpenCV loop (more than 1 is faster).
-Pixels are compared with ours before anything is timed. Without a video, a 1280x720 one is made.
+Every way reads the same frames of the same file on one thread. Bare decoding converts no frame: nothing can be faster
+on the same decoder. Without a video, a 1280x720 one is made.
 """
 
-import statistics
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -19,6 +16,7 @@ import decord
 import numpy as np
 from numpy.typing import NDArray
 from skimage import data
+from timing import Row, Way, compare
 
 from pipeline.config import Sampling
 from pipeline.video import frames
@@ -58,12 +56,22 @@ def ours(decoder: str) -> Callable[[Path, list[int]], Iterator[Frame]]:
     return lambda path, wanted: (frame for _, frame in frames.read(path, wanted, decoder))
 
 
-WAYS: dict[str, Callable[[Path, list[int]], Iterable[Frame]]] = {
+def bare(path: Path, wanted: list[int]) -> Iterator[Frame]:
+    """Decode up to the last wanted frame and convert none."""
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.codec_context.thread_count = 1
+        for number, _ in enumerate(container.decode(stream)):
+            if number == wanted[-1]:
+                return
+    yield from ()
+
+
+RIVALS: dict[str, Callable[[Path, list[int]], Iterable[Frame]]] = {
+    "bare decoding": bare,
     "OpenCV, read all": opencv_loop,
     "OpenCV, grab and retrieve": opencv_grab,
     "decord, one call": decord_at_once,
-    "ours, decord": ours("decord"),
-    "ours, auto": ours("auto"),
 }
 
 
@@ -87,48 +95,43 @@ def made_video(folder: Path, count: int = 500) -> Path:
     return path
 
 
-def seconds(way: Callable[[Path, list[int]], Iterable[Frame]], path: Path, wanted: list[int]) -> float:
-    """Return the CPU time of reading all wanted frames."""
-    start = time.process_time()
-    for frame in way(path, wanted):
-        frame[0, 0, 0] += 0  # touched, as a user of it would
-    return time.process_time() - start
+def read(way: Callable[[Path, list[int]], Iterable[Frame]], path: Path, wanted: list[int]) -> Way:
+    """Read all wanted frames and touch each, as a user of them would."""
+
+    def work() -> None:
+        for frame in way(path, wanted):
+            frame[0, 0, 0] += 0
+
+    return Way(next((name for name, other in RIVALS.items() if other is way), "forgery-prep"), work)
 
 
-def equal(way: Callable[[Path, list[int]], Iterable[Frame]], path: Path, wanted: list[int]) -> bool:
-    """Tell whether a way gives the pixels that ours does."""
+def equal(name: str, path: Path, wanted: list[int]) -> str:
+    """Tell whether a rival gives the pixels that ours does."""
+    if name == "bare decoding":
+        return "no pixels"
     few = wanted[:: max(1, len(wanted) // 5)]
-    pairs = zip(way(path, few), frames.read(path, few), strict=True)
-    return all(np.array_equal(theirs, mine) for theirs, (_, mine) in pairs)
+    pairs = zip(RIVALS[name](path, few), frames.read(path, few), strict=True)
+    return "equal pixels" if all(np.array_equal(theirs, mine) for theirs, (_, mine) in pairs) else "OTHER PIXELS"
 
 
-def compare(path: Path, asked: int) -> None:
-    """Time every way on one file."""
-    probe = frames.probe(path)
-    wanted = frames.choose(probe.frames, asked, Sampling(), 0).tolist()
-    sys.stdout.write(f"\n{path.name}, {probe.width}x{probe.height}: {len(wanted)} of {probe.frames} frames\n")
-    same = {name: equal(way, path, wanted) for name, way in WAYS.items()}
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(ROUNDS):
-        for name, way in WAYS.items():
-            times[name].append(seconds(way, path, wanted))
-    base = times["OpenCV, read all"]
-    for name, taken in times.items():
-        ratios = [first / second for first, second in zip(base, taken, strict=True)]
-        sys.stdout.write(
-            f"{name:28}{statistics.median(taken):8.3f} s  x{statistics.median(ratios):.2f} "
-            f"[{min(ratios):.2f}-{max(ratios):.2f}]  {'equal pixels' if same[name] else 'OTHER PIXELS'}\n"
-        )
-
-
-def main() -> None:
-    """Compare on the videos named, or on one made here."""
+def rows(paths: Sequence[Path] = ()) -> list[Row]:
+    """Compare on some videos, or on one made here."""
     cv2.setNumThreads(1)
+    found = []
     with tempfile.TemporaryDirectory() as folder:
-        for path in [Path(name) for name in sys.argv[1:]] or [made_video(Path(folder))]:
+        for path in paths or [made_video(Path(folder))]:
+            probe = frames.probe(path)
             for asked in COUNTS:
-                compare(path, asked)
+                wanted = frames.choose(probe.frames, asked, Sampling(), 0).tolist()
+                found += compare(
+                    f"{len(wanted)} of {probe.frames} frames of {probe.width}x{probe.height}",
+                    read(ours("auto"), path, wanted),
+                    [read(way, path, wanted) for way in RIVALS.values()],
+                    lambda way, path=path, wanted=wanted: equal(way.name, path, wanted),
+                    ROUNDS,
+                )
+    return found
 
 
 if __name__ == "__main__":
-    main()
+    rows([Path(name) for name in sys.argv[1:]])

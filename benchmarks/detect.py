@@ -1,15 +1,12 @@
 """Time face tracking against detecting in every frame: `python benchmarks/detect.py VIDEO...`.
 
-Each way finds the faces of the same sampled frames on one thread, in turn, round after round. A row shows the median
-CPU milliseconds per frame, the median, least and greatest of the per-round ratios to facenet-pytorch's MTCNN with its
-defaults (more than 1 is faster), and the overlap (intersection over union) of each way's largest face with MTCNN's:
-the least and the median over the frames in which both found one.
+Each way finds the faces of the same sampled frames on one thread. The result says how far each face's box overlaps that
+of facenet-pytorch (intersection over union: the least, and the median over the frames in which both found one).
 """
 
 import statistics
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -17,6 +14,7 @@ import numpy as np
 import torch
 from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
+from timing import Row, Way, compare
 
 from pipeline.config import Detection
 from pipeline.faces import detect
@@ -64,15 +62,6 @@ def tracked(settings: Detection) -> Callable[[Sampled], Boxes]:
     return search
 
 
-WAYS: dict[str, Callable[[Sampled], Boxes]] = {
-    "facenet-pytorch, every frame": facenet,
-    "our MTCNN, every frame": every_frame(Detection()),
-    "our MTCNN, tracked": tracked(Detection()),
-    "dlib, every frame": every_frame(Detection(detector="dlib")),
-    "dlib, tracked": tracked(Detection(detector="dlib")),
-}
-
-
 def agreement(boxes: Boxes, reference: Boxes) -> str:
     """Describe how far two sets of boxes overlap."""
     both = sorted(set(boxes) & set(reference))
@@ -82,37 +71,33 @@ def agreement(boxes: Boxes, reference: Boxes) -> str:
     return f"overlap {min(found):.4f} / {statistics.median(found):.4f}, {len(boxes)} faces to {len(reference)}"
 
 
-def compare(path: Path) -> None:
-    """Time every way on one video."""
-    probe = frames.probe(path)
-    sampled = list(frames.read(path, list(range(0, probe.frames, STEP))[:COUNT]))
-    sys.stdout.write(f"\n{path.name}, {probe.width}x{probe.height}: {len(sampled)} frames, every {STEP}th\n")
-    times: dict[str, list[float]] = {name: [] for name in WAYS}
-    found: dict[str, Boxes] = {}
-    for _ in range(ROUNDS):
-        for name, way in WAYS.items():
-            start = time.process_time()
-            found[name] = way(sampled)
-            times[name].append(1000 * (time.process_time() - start) / len(sampled))
-    reference = next(iter(WAYS))
-    for name, taken in times.items():
-        ratios = [first / second for first, second in zip(times[reference], taken, strict=True)]
-        sys.stdout.write(
-            f"{name:30}{statistics.median(taken):7.1f} ms  x{statistics.median(ratios):.2f} "
-            f"[{min(ratios):.2f}-{max(ratios):.2f}]  {agreement(found[name], found[reference])}\n"
-        )
-
-
-def main() -> None:
-    """Compare on the videos named."""
+def rows(paths: Sequence[Path]) -> list[Row]:
+    """Compare on some videos with faces."""
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
-    if not sys.argv[1:]:
-        sys.exit("Name one video with faces, or more.")
-    WAYS["our MTCNN, tracked"]([(0, np.zeros((120, 120, 3), np.uint8))])  # the networks load now, not in round one
-    for name in sys.argv[1:]:
-        compare(Path(name))
+    found = []
+    for path in paths:
+        probe = frames.probe(path)
+        sampled = list(frames.read(path, list(range(0, probe.frames, STEP))[:COUNT]))
+        reference = facenet(sampled)
+        for name, ours in WAYS.items():
+            found += compare(
+                f"{len(sampled)} frames of {probe.width}x{probe.height}: {name}",
+                Way("forgery-prep", lambda ours=ours, sampled=sampled: ours(sampled)),
+                [Way("facenet-pytorch, every frame", lambda sampled=sampled: facenet(sampled))],
+                agreement(ours(sampled), reference),
+                ROUNDS,
+            )
+    return found
 
+
+WAYS: dict[str, Callable[[Sampled], Boxes]] = {
+    "MTCNN, every frame": every_frame(Detection()),
+    "MTCNN, tracked": tracked(Detection()),
+    "dlib, tracked": tracked(Detection(detector="dlib")),
+}
 
 if __name__ == "__main__":
-    main()
+    if not sys.argv[1:]:
+        sys.exit("Name one video with faces, or more.")
+    rows([Path(name) for name in sys.argv[1:]])

@@ -1,12 +1,8 @@
 """Time every label against what one would write with scikit-image, SciPy and PyWavelets: `python benchmarks/labels.py`.
 
-Both sides of a row do the same work on the same crops and are timed in turn, round after round, on one thread; the
-row shows the median times, the median of the per-round ratios with its extremes, and how far the results lie apart.
+Both sides of a row do the same work on the same crops, on one thread.
 """
 
-import statistics
-import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +15,7 @@ from scipy import ndimage
 from skimage import data
 from skimage.metrics import structural_similarity
 from skimage.morphology import convex_hull_image, dilation, erosion
+from timing import Row, Way, compare
 
 from pipeline.labels.boundary import ring
 from pipeline.labels.hull import convex_hull
@@ -28,6 +25,7 @@ from pipeline.labels.ssim import gray, ssim_map
 
 SIDES = (224, 256, 299)
 ROUNDS = 15
+CALLS = 20  # of a round
 
 
 @dataclass(frozen=True)
@@ -93,29 +91,33 @@ def contests(side: int) -> list[Contest]:
     ]
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Time one call."""
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
-def main() -> None:
-    """Print one row for every contest and size."""
+def rows() -> list[Row]:
+    """Compare every label at every crop size."""
     cv2.setNumThreads(1)
-    sys.stdout.write(
-        f"{'label; other':26}{'side':>5}{'ms':>9}{'other ms':>10}{'x':>7}  [min-max]      largest difference\n"
-    )
+    found = []
     for side in SIDES:
-        entries = contests(side)
-        gaps = [float(np.abs(c.ours().astype(np.float64) - c.theirs().astype(np.float64)).max()) for c in entries]
-        times = [[(seconds(c.ours), seconds(c.theirs)) for c in entries] for _ in range(ROUNDS)]
-        for contest, gap, rounds in zip(entries, gaps, zip(*times, strict=True), strict=True):
-            ours, theirs = (1000 * statistics.median(column) for column in zip(*rounds, strict=True))
-            ratios = [other / own for own, other in rounds]
-            ratio = f"{statistics.median(ratios):7.1f}  [{min(ratios):.1f}-{max(ratios):.1f}]"
-            sys.stdout.write(f"{contest.name:26}{side:5}{ours:9.3f}{theirs:10.2f}{ratio:24} {gap:.1e}\n")
+        for contest in contests(side):
+            apart = np.abs(contest.ours().astype(np.float64) - contest.theirs().astype(np.float64)).max()
+            label, rival = contest.name.split("; ")
+            found += compare(
+                f"{CALLS} crops of {side} pixels: {label}",
+                Way("forgery-prep", repeated(contest.ours)),
+                [Way(rival, repeated(contest.theirs))],
+                f"largest difference {apart:.1e}",
+                ROUNDS,
+            )
+    return found
+
+
+def repeated(work: Callable[[], object]) -> Callable[[], None]:
+    """Call something often enough for the clock of CPU time."""
+
+    def many() -> None:
+        for _ in range(CALLS):
+            work()
+
+    return many
 
 
 if __name__ == "__main__":
-    main()
+    rows()

@@ -1,23 +1,20 @@
 """Time training from a store: `python benchmarks/train.py STORE [--device cuda] [--precision bf16] [--size 128]`.
 
-First its rows against the same crops and masks as PNG files behind PyTorch's DataLoader, which is what one would use
-instead: both give shuffled batches in memory by two readers. Then each detector's steps reading the store against the
-same steps on one batch that never changes: what reading costs. Both sides of a row are timed in turn, round after
-round; the row shows the medians and the median of the per-round ratios with its extremes.
+First its rows against the same crops and masks as PNG files behind PyTorch's DataLoader, read from the store row by row
+by zarr-python, and as an uncompressed memory map, which is the limit. Then each detector's steps reading the store
+against the same steps on one batch that never changes: what reading costs. All by wall clock: threads read.
 """
 
 import argparse
 import itertools
-import statistics
-import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 import torch
+from timing import Row, Way, compare
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -35,6 +32,7 @@ from models.training.setup import Job, prepare
 from models.training.state import Run, State
 from pipeline.errors import ForgeryPrepError
 from pipeline.progress import Silent
+from pipeline.store import array_of, open_group
 
 ROUNDS = 5
 BATCH = 32  # of the comparison with files
@@ -59,48 +57,30 @@ class Files(Dataset[tuple[Tensor, Tensor]]):
         return torch.from_numpy(pixels), torch.from_numpy(cv2.imread(mask, cv2.IMREAD_GRAYSCALE))
 
 
-def write_files(reader: Reader, table: Table, folder: Path) -> int:
-    """Write some rows' crops and masks; return how many."""
+def write_files(reader: Reader, table: Table, folder: Path) -> np.ndarray:
+    """Write some rows' crops and masks, each as a PNG file and all as one array; return the rows."""
     rows = table.row[np.random.default_rng(0).permutation(len(table))[:FILES]]
     for number, row in enumerate(rows):
         image, mask = (reader.gather(name, [row])[0] for name in ("image", MAP))
         cv2.imwrite(str(folder / f"{number}.png"), image[..., ::-1])
         cv2.imwrite(str(folder / f"{number}_{MAP}.png"), mask)
-    return len(rows)
+    for name in ("image", MAP):
+        np.save(folder / f"{name}.npy", reader.gather(name, rows))
+    return rows
 
 
-def compare(name: str, units: int, ours: Callable[[], object], theirs: Callable[[], object]) -> None:
-    """Time two ways to do the same in turn, and print how many units a second each does."""
-    times: list[tuple[float, float]] = []
-    ours(), theirs()  # what is done once is done
-    for _ in range(ROUNDS):
-        first = time.perf_counter()
-        ours()
-        second = time.perf_counter()
-        theirs()
-        times.append((second - first, time.perf_counter() - second))
-    rates = [units / statistics.median(side) for side in zip(*times, strict=True)]
-    ratios = sorted(other / own for own, other in times)
-    middle = statistics.median(ratios)
-    span = f"({ratios[0]:.2f} to {ratios[-1]:.2f})"
-    say(f"{name:<42}{rates[0]:>9.1f}/s{rates[1]:>9.1f}/s{middle:>8.2f}x  {span}")
-
-
-def say(line: str) -> None:
-    """Write a line at once."""
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
-
-
-def against_files(location: str) -> None:
-    """Compare a store's rows with PNG files."""
+def against_files(location: str) -> list[Row]:
+    """Compare a store's rows with other ways to keep them."""
     reader = open_store(location)
     table = choose([reader], Choice())
     loading = Loading([reader], (MAP,))
+    group = open_group(location)
+    arrays = {name: array_of(group, name) for name in ("image", MAP)}
     with tempfile.TemporaryDirectory() as folder:
-        count = write_files(reader, table, Path(folder))
+        rows = write_files(reader, table, Path(folder))
+        plain = {name: np.load(Path(folder) / f"{name}.npy", mmap_mode="r") for name in arrays}
         loader = DataLoader(
-            Files(Path(folder), count),
+            Files(Path(folder), len(rows)),
             BATCH,
             shuffle=True,
             num_workers=THREADS,
@@ -109,15 +89,38 @@ def against_files(location: str) -> None:
         )
         steps = len(loader)
 
+        def drawn(count: int) -> np.ndarray:
+            return np.random.default_rng().permutation(count)[: steps * BATCH].reshape(steps, BATCH)
+
         def store() -> None:
-            rows = np.random.default_rng().permutation(len(table))[: steps * BATCH].reshape(steps, BATCH)
-            for _ in ahead(list(rows), lambda some: loading.load(table, some)):
+            for _ in ahead(list(drawn(len(table))), lambda some: loading.load(table, some)):
                 pass
 
-        compare("rows of the store; PNG files", steps * BATCH, store, lambda: [None for _ in loader])
+        def zarr() -> None:
+            for some in drawn(len(rows)):
+                for array in arrays.values():
+                    np.stack([array[int(row)] for row in rows[some]])
+
+        def memory_map() -> None:
+            for some in drawn(len(rows)):
+                for values in plain.values():
+                    values[some]
+
+        return compare(
+            f"{steps} batches of {BATCH} crops with a mask",
+            Way("forgery-train's reader", store),
+            [
+                Way("PNG files, DataLoader with 2 workers", lambda: [None for _ in loader]),
+                Way("zarr-python, row by row", zarr),
+                Way("memory map, no compression", memory_map),
+            ],
+            "",
+            ROUNDS,
+            "wall",
+        )
 
 
-def against_nothing(job: Job) -> None:
+def against_nothing(job: Job) -> list[Row]:
     """Compare a detector's steps with the same steps on a batch that never changes."""
     fabric = devices.start(job.device, job.precision)
     data = prepare(job, fabric)
@@ -141,29 +144,34 @@ def against_nothing(job: Job) -> None:
             torch.cuda.synchronize()
 
     same = load(next(rows))
-    name = f"{job.detector.name}, {plan.batch} of {plan.size} pixels; no reading"
-    compare(
-        name,
-        STEPS * plan.batch,
-        lambda: take(ahead(itertools.islice(rows, STEPS), load)),  # opened anew: nothing is read in the other's time
-        lambda: take(itertools.repeat(same, STEPS)),
+    return compare(
+        f"{job.detector.name}: {STEPS} steps of {plan.batch}, {plan.size} pixels",
+        Way("from the store", lambda: take(ahead(itertools.islice(rows, STEPS), load))),
+        [Way("one batch that never changes", lambda: take(itertools.repeat(same, STEPS)))],
+        "",
+        ROUNDS,
+        "wall",
     )
 
 
-def main() -> None:
-    """Run both comparisons."""
+def rows(asked: argparse.Namespace) -> list[Row]:
+    """Make both comparisons."""
+    changes = [f"{key}={value}" for key in ("size", "batch") if (value := getattr(asked, key))]
+    found = against_files(asked.store)
+    for detector in DETECTORS.values():
+        found += against_nothing(_job(detector, changes, asked))
+    return found
+
+
+def arguments(words: Sequence[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("store")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--precision", default="32")
     parser.add_argument("--size", type=int, help="side of the input, pixels (default: the papers')")
     parser.add_argument("--batch", type=int, help="rows of a batch (default: the papers')")
-    asked = parser.parse_args()
-    changes = [f"{key}={value}" for key in ("size", "batch") if (value := getattr(asked, key))]
-    say(f"{'ours; instead':<42}{'ours':>11}{'instead':>11}{'ratio':>9}")
-    against_files(asked.store)
-    for detector in DETECTORS.values():
-        against_nothing(_job(detector, changes, asked))
+    return parser.parse_args(words)
 
 
 def _job(detector: Detector, changes: list[str], asked: argparse.Namespace) -> Job:
@@ -176,6 +184,6 @@ def _job(detector: Detector, changes: list[str], asked: argparse.Namespace) -> J
 
 if __name__ == "__main__":
     try:
-        main()
+        rows(arguments())
     except ForgeryPrepError as error:
         raise SystemExit(f"Error: {error}") from None

@@ -1,15 +1,150 @@
-"""Masks of fakes by frame: which of its frames go with which frames of the video."""
+"""Masks of fakes: which of their frames go with which frames of the video, and what their values mean."""
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
 from pipeline.crop import reading
-from pipeline.crop.reading import Context
+from pipeline.crop.reading import Context, Reader
 from pipeline.crop.staging import Reject, Source
 from pipeline.errors import DecodeError
+from pipeline.faces.turn import turned
+from pipeline.labels import mask as label
 from pipeline.video import archives, frames
 from pipeline.video.numbering import Numbering, beside, numbering
+
+LOOKED = 2  # frames of a mask that show how its values are meant
+WHITE = 127  # grey level above which a pixel counts as white
+MOSTLY = 0.5  # share of white from which a mask may be inverted
+
+
+@dataclasses.dataclass(frozen=True)
+class How:
+    """How a mask is read: number of its frame 0, degrees clockwise to turn it, whether untouched pixels are white."""
+
+    first: int | None = 0  # None: as the mask's own names have it
+    turn: int = 0
+    inverted: bool = False
+
+
+def read(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Yield index and grey levels, of shape (H, W), 255 = manipulated, of those wanted frames that a mask has.
+
+    Parameters
+    ----------
+    path : Path
+    wanted : sequence of int
+        Frames of the fake, increasing.
+    how : How
+
+    Raises
+    ------
+    DecodeError
+        It ends early, or cannot be read.
+    """
+    exact = frames.is_lossless(path)
+    for index, picture in _pictures(path, wanted, how):
+        yield index, label.levels(picture, exact, how.inverted)
+
+
+def _pictures(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    found = numbering(path, frames.probe(path).frames)
+    found = found if how.first is None else found.starting(how.first)
+    places = {place: frame for frame, place in found.places(wanted).items()}
+    for place, picture in frames.read(path, list(places)):
+        yield places[place], turned(picture, how.turn)
+
+
+def how_of(fake: Source) -> How:
+    """Return how a fake's mask is read."""
+    return How(fake.mask_first, fake.turn, fake.mask_inverted)
+
+
+def marked(fake: Source, wanted: Sequence[int], context: Context) -> dict[int, NDArray[np.uint8]]:
+    """Return where a fake's mask marks the wanted frames, uint8 of shape (H, W), 0 = untouched; none without a mask."""
+    least = context.recipe.labelling.mask_threshold * label.WHITE
+    found: dict[int, NDArray[np.uint8]] = {}
+    if fake.video.mask:
+        with contextlib.suppress(DecodeError):  # `lacking` says so
+            for index, grey in read(context.root / fake.video.mask, wanted, how_of(fake)):
+                found[index] = (grey > least).astype(np.uint8)
+    return found
+
+
+def understood(
+    fakes: Sequence[Source], reals: Sequence[Source], context: Context
+) -> tuple[tuple[Source, ...], list[Reject]]:
+    """Find how the values of a fake's mask are meant, or refuse it with the reason.
+
+    A mask that is mostly white is inverted where fake and real differ more under its black pixels than under its
+    white ones.
+
+    Parameters
+    ----------
+    fakes, reals : sequence of Source
+        The compressions of a fake and of its real.
+    context : Context
+
+    Returns
+    -------
+    fakes : tuple of Source
+        With `mask_inverted`; without its mask where that is no mask.
+    rejects : list of Reject
+        Why; no rows are lost.
+    """
+    known: dict[str, bool | str] = {}
+    found: list[Source] = []
+    rejects: list[Reject] = []
+    for fake in fakes:
+        mask = fake.video.mask
+        if mask and mask not in known:
+            known[mask] = _meaning(fake, reals, context)
+        meaning = known[mask] if mask else False
+        if isinstance(meaning, str):
+            found.append(dataclasses.replace(fake, video=dataclasses.replace(fake.video, mask=None)))
+            rejects.append(Reject(fake.video, -1, "mask", f"its mask {mask} {meaning}: no mask label", rows=0))
+        else:
+            found.append(dataclasses.replace(fake, mask_inverted=meaning))
+    return tuple(found), rejects
+
+
+def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | str:
+    """Tell whether a fake's mask is inverted, or why it is none."""
+    path = context.root / str(fake.video.mask)
+    exact = frames.is_lossless(path)
+    try:
+        indexes = numbering_of(path, fake.mask_first).indexes
+        indexes = indexes[(indexes >= 0) & (indexes < fake.frames)]
+        some = indexes[[round(place) for place in np.linspace(0, len(indexes) - 1, LOOKED + 2)[1:-1]]]
+        pictures = dict(_pictures(path, np.unique(some).tolist(), how_of(fake)))
+    except DecodeError:
+        return False  # `lacking` says so
+    for picture in pictures.values():
+        if reason := label.unreadable(picture, exact):
+            return reason
+    white = {index: label.levels(picture, exact) > WHITE for index, picture in pictures.items()}
+    if not white or min(float(marked.mean()) for marked in white.values()) <= MOSTLY:
+        return False
+    real = next(source for source in reals if source.video.compression == fake.video.compression)
+    pairs = zip(Reader(context, fake, list(white)), Reader(context, real, list(white)), strict=False)
+    told = [
+        _darker_differs(white[index], ours, theirs)
+        for (index, ours), (other, theirs) in pairs
+        if index == other and not white[index].all()
+    ]
+    return bool(told) and all(told)
+
+
+def _darker_differs(white: NDArray[np.bool_], fake: NDArray[np.uint8], real: NDArray[np.uint8]) -> bool:
+    size = white.shape[::-1]
+    ours, theirs = (cv2.resize(picture, size, interpolation=cv2.INTER_AREA) for picture in (fake, real))
+    difference = cv2.absdiff(ours, theirs).mean(axis=2, dtype=np.float32)
+    return bool(difference[~white].mean() > difference[white].mean())
 
 
 def numbered(fake: Source, reference: Source | None, context: Context) -> tuple[Source, list[Reject]]:

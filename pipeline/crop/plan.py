@@ -23,7 +23,8 @@ from pipeline.manifest import REAL, Video
 from pipeline.video import checksum, frames, sampling
 from pipeline.video.numbering import beside, numbering
 
-PROBED_PAIRS = 8  # frames compared to choose the manipulated face
+PROBED_PAIRS = 8  # frames compared to choose the manipulated faces
+MOST_PROBED = 24  # with one more for each face that these do not show
 
 Versions = tuple[Video, ...]  # the compressions of one video, least compressed first
 
@@ -46,6 +47,11 @@ class Faces:
     width: int  # of the video they were found in, pixels
     height: int
     unread: dict[int, str]  # sampled frames that did not decode -> reason
+
+    def people(self) -> int:
+        """Return the most faces that one frame shows."""
+        shown = np.concatenate([track.frames for track in self.tracks]) if self.tracks else np.empty(0, np.int64)
+        return int(np.unique(shown, return_counts=True)[1].max(initial=0))
 
     def at(self, frame: int, used: Sequence[int]) -> list[Found]:
         """Return the faces of the tracks `used` that one frame shows."""
@@ -120,9 +126,14 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
         readable, unreadable = _open(versions, context, opened)
         rejects += unreadable
         if readable:
-            takes.append(_fake(_turned(readable, opened[0].turn), opened, faces, context))
-    used = sorted({track for take in takes for track in take.tracks})
-    of_main = Take(opened, faces.frames, tuple(used) or choice.dominant(faces.tracks))
+            readable, refused = masks.understood(_turned(readable, opened[0].turn), opened, context)
+            take, left = _fake(readable, opened, faces, context)
+            takes.append(take)
+            rejects += (*refused, *left)
+    used = tuple(sorted({track for take in takes for track in take.tracks})) or choice.dominant(faces.tracks)
+    about = "" if takes or faces.people() <= 1 else f"size: {len(used)} of {len(faces.tracks)} faces"
+    opened = tuple(dataclasses.replace(source, people=faces.people(), chosen=about) for source in opened)
+    of_main = Take(opened, faces.frames, used)
     sources = opened + tuple(source for take in takes for source in take.sources)
     return Plan(sources, faces, *excluding.mark(of_main, takes, faces, context)), rejects
 
@@ -214,20 +225,58 @@ def _turned(sources: tuple[Source, ...], degrees: int) -> tuple[Source, ...]:
     )
 
 
-def _fake(sources: tuple[Source, ...], reals: Sequence[Source], faces: Faces, context: Context) -> Take:
-    """Plan one fake: fewer frames than its real where the recipe says so, and the manipulated face alone."""
+def _fake(
+    sources: tuple[Source, ...], reals: Sequence[Source], faces: Faces, context: Context
+) -> tuple[Take, list[Reject]]:
+    """Plan one fake: fewer frames than its real where the recipe says so, and the manipulated faces alone.
+
+    The rejects tell of faces that are not taken although they were changed.
+    """
     counted = context.recipe.sampling.method in ("even", "random")
     wanted = _wanted(context.recipe, sources[0].video)
     chosen = sampling.subset(faces.frames, wanted) if counted else faces.frames
-    return Take(sources, chosen, _manipulated(sources[0], reals, faces, context))
+    if len(faces.tracks) <= 1:  # nothing to choose
+        told = tuple(dataclasses.replace(source, people=faces.people()) for source in sources)
+        return Take(told, chosen, tuple(range(len(faces.tracks)))), []
+    found = _manipulated(sources[0], reals, faces, context)
+    people = faces.people()
+    about = found.describe() if people > 1 else ""
+    told = tuple(dataclasses.replace(source, people=people, chosen=about) for source in sources)
+    return Take(told, chosen, found.tracks), _left_out(told, chosen, faces, found)
 
 
-def _manipulated(fake: Source, reals: Sequence[Source], faces: Faces, context: Context) -> tuple[int, ...]:
-    """Choose the face that differs from the real's; with one person there is nothing to choose."""
-    if len(faces.tracks) <= 1:
-        return tuple(range(len(faces.tracks)))
+def _left_out(sources: Sequence[Source], chosen: NDArray[np.int64], faces: Faces, found: choice.Choice) -> list[Reject]:
+    """Return a reject for each changed face that is seen too rarely, and one, of no rows, for unchanged people."""
+    rejects = []
+    for number in found.left:
+        frames_of = np.intersect1d(faces.tracks[number].frames, chosen)
+        reason = "another face, changed as well, is seen in too few frames to be a person; this one first"
+        rejects += [
+            Reject(source.video, int(frames_of[0]), "faces", reason, len(frames_of))
+            for source in sources
+            if len(frames_of)
+        ]
+    if faces.people() > 1 and len(found.tracks) + len(found.left) < len(faces.tracks):
+        reason = "it shows other faces, which are not those of manipulated people: not cropped"
+        rejects += [Reject(source.video, -1, "faces", reason, rows=0) for source in sources]
+    return rejects
+
+
+def _manipulated(fake: Source, reals: Sequence[Source], faces: Faces, context: Context) -> choice.Choice:
+    """Choose the manipulated faces, by the fake's mask where it has one, else by what differs from the real."""
     real = next(source for source in reals if source.video.compression == fake.video.compression)
     both = faces.frames[faces.frames < min(fake.frames, real.frames)]
-    probed = sampling.subset(both, PROBED_PAIRS)
+    probed = _probed(faces, both)
     pairs = zip(Reader(context, fake, probed), Reader(context, real, probed), strict=False)  # a damaged file ends both
-    return choice.choose(faces.tracks, ((index, ours, theirs) for (index, ours), (_, theirs) in pairs)).tracks
+    compared = ((index, ours, theirs) for (index, ours), (_, theirs) in pairs)
+    return choice.choose(faces.tracks, compared, masks.marked(fake, probed.tolist(), context))
+
+
+def _probed(faces: Faces, both: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose frames to compare: some from all over the video, and one of each further track that they do not show."""
+    probed = sampling.subset(both, PROBED_PAIRS)
+    for track in faces.tracks:
+        own = np.intersect1d(track.frames, both)
+        if len(own) and not np.isin(own, probed).any() and len(probed) < MOST_PROBED:
+            probed = np.union1d(probed, own[len(own) // 2 : len(own) // 2 + 1])
+    return probed

@@ -56,6 +56,9 @@ class Source:
     sha256: str
     first: int = 0  # number, in the names of a folder's images, that is frame 0
     mask_first: int = 0  # the same of its mask
+    mask_inverted: bool = False  # untouched pixels of its mask are white
+    people: int = 0  # most faces that one sampled frame of the real shows; 0 where nobody looked
+    chosen: str = ""  # with several people: how many are manipulated, and what decided
     turn: int = 0  # degrees clockwise by which frames are turned when they are read; width and height are those then
 
 

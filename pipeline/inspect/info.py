@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.errors import StoreError
-from pipeline.inspect import trust
+from pipeline.inspect import people, trust
 from pipeline.manifest import REAL
 from pipeline.stages.run import Job
 from pipeline.store import stored_names
@@ -32,6 +32,7 @@ class Summary:
     counts: dict[str, Any]
     rows: list[dict[str, Any]]  # one entry for each split, method and compression: kept, rejected
     rejects: dict[str, int]  # reason -> rows lost
+    people: dict[str, Any]  # figures of `pipeline.inspect.people`
     trust: dict[str, Any]  # figures of `pipeline.inspect.trust`
     arrays: dict[str, str]  # name -> type and shape
     digest: str
@@ -80,6 +81,7 @@ def summary(location: str) -> Summary:
         counts=attributes["counts"],
         rows=_coverage(columns, rejects, {name: list(codes) for name, codes in asdict(stored_names(group)).items()}),
         rejects=dict(reasons.most_common()),
+        people=people.summarise(columns),
         trust=trust.summarise(columns),
         arrays={name: f"{array.dtype} {array.shape}" for name, array in store.every_array(group)},
         digest=combined_digest(digests),
@@ -120,6 +122,7 @@ def screen(about: Summary) -> str:
         *_table(about.rows),
         "",
         "pictures: " + ", ".join(name for name, what in about.arrays.items() if what.count(",") >= 2 and "int" in what),
+        *people.lines(about.people),
         *trust.lines(about.trust),
         *(f"no {kind} label: {rows} rows" for kind, rows in counts["without_label"].items() if rows),
     ]

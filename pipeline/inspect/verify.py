@@ -18,7 +18,7 @@ from pipeline.stages import labelling, thresholds
 from pipeline.stages.cluster import Workers, cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import array_digest, column_digest, row_digests
-from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, THRESHOLD, VIDEOS, ArraySpec, label_spec
+from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, SPECIAL, THRESHOLD, VIDEOS, ArraySpec, label_spec
 
 REQUIRED = (
     "dataset",
@@ -121,7 +121,7 @@ def _read_columns(
 def expected(group: store.Group) -> dict[str, ArraySpec]:
     """Return what arrays a store must have, by path."""
     recipe = stored_recipe(group)
-    specs = {spec.name: spec for spec in (IMAGE, *ROWS, *VIDEOS)}
+    specs = {spec.name: spec for spec in (IMAGE, *ROWS, *VIDEOS, *SPECIAL)}
     specs |= {THRESHOLD.name: THRESHOLD} if thresholds.wanted(recipe) else {}
     specs |= {kind: label_spec(kind) for kind in LABELS if kind in recipe.labelling.kinds}
     specs |= {f"{store.REJECTS}/{spec.name}": spec for spec in REJECTS}

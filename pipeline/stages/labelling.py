@@ -7,21 +7,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Cropping, Labelling, Levels
-from pipeline.crop import crops
+from pipeline.crop import crops, masks
 from pipeline.crop.row_table import least_compressed, level
 from pipeline.errors import ConfigError, DecodeError
-from pipeline.faces.turn import turned
 from pipeline.labels import LABELS, NO_LABEL, trust
 from pipeline.store import Names
 from pipeline.store.schema import NO_PAIR, THRESHOLD, UNTOLD
-from pipeline.video import archives, frames
-from pipeline.video.numbering import numbering
+from pipeline.video import archives
 
 Pixels = NDArray[Any]
 
@@ -39,6 +36,7 @@ class Rows:
     landmarks: NDArray[np.float32]  # of that twin's real, in the crop
     mask: tuple[str, ...]  # path of the mask relative to the root; "" = none
     mask_first: NDArray[np.int32]  # number of its image that is frame 0
+    mask_inverted: NDArray[np.uint8]  # 1: untouched pixels are white
     turn: NDArray[np.int32]  # degrees clockwise by which mask frames are turned
     frame: NDArray[np.int32]
     box: NDArray[np.float32]
@@ -70,6 +68,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         landmarks=columns["landmarks"][columns["real"][fake]],
         mask=tuple(str(columns["video_mask"][number]) for number in video),
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
+        mask_inverted=columns.get("video_mask_inverted", np.zeros(len(columns["video_id"]), np.uint8))[video],
         turn=columns.get("video_turn", np.zeros(len(columns["video_id"]), np.int32))[video],
         frame=columns["frame"],
         box=columns["box"],
@@ -147,46 +146,35 @@ def _of_pairs(group: store.Group, task: LabelTask) -> Iterator[tuple[int, Pixels
 
 def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
     values = task.blank()
-    wanted: dict[tuple[str, int, int], list[int]] = {}
+    wanted: dict[tuple[str, masks.How], list[int]] = {}
     for number in np.flatnonzero(~task.rows.real).tolist():
         if path := task.rows.mask[number]:
-            how = int(task.rows.mask_first[number]), int(task.rows.turn[number])
-            wanted.setdefault((path, *how), []).append(number)
-    for (path, first, turn), numbers in wanted.items():
+            first = int(task.rows.mask_first[number])
+            inverted = bool(task.rows.mask_inverted[number])
+            how = masks.How(None if first == UNTOLD else first, int(task.rows.turn[number]), inverted)
+            wanted.setdefault((path, how), []).append(number)
+    for (path, how), numbers in wanted.items():
         if not archives.file_of(task.root / path).exists():
             raise ConfigError(
                 f"The mask {task.root / path} was there when the store was begun and is gone. Bring it back, or name "
                 "the dataset's folder with --root, and run the same command again."
             )
         with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
-            for number, label in _read_masks(task, task.root / path, (first, turn), numbers):
+            for number, label in _read_masks(task, task.root / path, how, numbers):
                 values[number] = label
     return values
 
 
-def _read_masks(
-    task: LabelTask, path: Path, how: tuple[int, int], numbers: Sequence[int]
-) -> Iterator[tuple[int, Pixels]]:
-    """Read one mask where the shard needs it, as far as it goes; a still of 0 and 1 counts as one of 0 and 255.
-
-    `how` gives the number of its first frame, and by how many degrees clockwise it is turned.
-    """
-    first, degrees = how
+def _read_masks(task: LabelTask, path: Path, how: masks.How, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+    """Read one mask where the shard needs it, as far as it goes."""
     by_frame: dict[int, list[int]] = {}
     for number in numbers:
         by_frame.setdefault(int(task.rows.frame[number]), []).append(number)
-    exact, numbered = frames.is_lossless(path), numbering(path, frames.probe(path).frames)
-    numbered = numbered if first == UNTOLD else numbered.starting(first)
-    places = {place: frame for frame, place in numbered.places(sorted(by_frame)).items()}
-    for place, picture in frames.read(path, list(places)):
-        index = places[place]
-        grey = cv2.cvtColor(turned(picture, degrees), cv2.COLOR_RGB2GRAY)
-        if exact and grey.max() == 1:  # written as 0 and 1; in a video, black that was compressed may be 1 as well
-            grey = grey * 255
+    for index, grey in masks.read(path, sorted(by_frame), how):
         for row in by_frame[index]:
             size = task.rows.size[row].tolist()
             box = crops.rescale(task.rows.box[row], (size[0], size[1]), (grey.shape[1], grey.shape[0]))
-            cropped = crops.crop_mask(np.asarray(grey), box, task.cropping)
+            cropped = crops.crop_mask(grey, box, task.cropping)
             yield row, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 

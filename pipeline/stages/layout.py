@@ -11,7 +11,7 @@ from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
 from pipeline.manifest.leaks import file_leaks
 from pipeline.store import Names
-from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, VIDEOS, ArraySpec
+from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, SPECIAL, VIDEOS, ArraySpec
 from pipeline.versions import versions
 
 DECIDED_BY = {  # parts of the recipe, by array
@@ -71,7 +71,9 @@ def lay_out(
         store.add_array(group, spec, lengths, chunking, parameters=_parameters(spec, settings), **meanings)
         if spec.name in table.columns:  # `label` waits for the SSIM labels
             store.write_column(group, spec.name, table.columns[spec.name])
-    store.write_table(group, VIDEOS, _videos(table), chunking)
+    videos = _videos(table)
+    special = tuple(spec for spec in SPECIAL if spec.name in videos)
+    store.write_table(group, (*VIDEOS, *special), videos, chunking)
     store.write_table(
         store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset, _usual(parts)), chunking
     )
@@ -98,13 +100,21 @@ def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _videos(table: Table) -> dict[str, list[Any]]:
+    """Return the videos' columns, those of `SPECIAL` only where there is such a video."""
     of_video = ("id", "path", "target", "donor", "identity")
     of_source = ("mask_first", "turn", "sha256", "frames", "width", "height")
     columns: dict[str, list[Any]] = {
         f"video_{name}": [getattr(source.video, name) for source in table.sources] for name in of_video
     }
     columns |= {f"video_{name}": [getattr(source, name) for source in table.sources] for name in of_source}
-    return columns | {"video_mask": [source.video.mask or "" for source in table.sources]}
+    columns |= {"video_mask": [source.video.mask or "" for source in table.sources]}
+    if any(source.mask_inverted for source in table.sources):
+        columns |= {"video_mask_inverted": [source.mask_inverted for source in table.sources]}
+    if any(source.people > 1 for source in table.sources):
+        columns |= {
+            f"video_{name}": [getattr(source, name) for source in table.sources] for name in ("people", "chosen")
+        }
+    return columns
 
 
 def _usual(parts: Sequence[Part]) -> int:

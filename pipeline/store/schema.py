@@ -140,6 +140,29 @@ VIDEOS = (
     ArraySpec("video_height", ("video",), "int32", "Height of the presented, turned frame", units="pixel", fill=-2),
 )
 
+SPECIAL = (  # columns of videos that a store has only where one of its videos is such
+    ArraySpec(
+        "video_mask_inverted", ("video",), "uint8", "1: untouched pixels of its mask are white", fill=254, added=True
+    ),
+    ArraySpec(
+        "video_people",
+        ("video",),
+        "int32",
+        "Most faces that one sampled frame of its real video shows",
+        fill=-2,
+        added=True,
+    ),
+    ArraySpec(
+        "video_chosen",
+        ("video",),
+        "string",
+        "With several faces in a frame: what decided which of them are manipulated (mask, difference, or size where "
+        "nothing could be compared), how many of all are, and the figures",
+        fill="",
+        added=True,
+    ),
+)
+
 THRESHOLD = ArraySpec(  # only in stores whose recipe has it measured
     "video_threshold",
     ("video",),

@@ -10,7 +10,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from pipeline import store
-from pipeline.inspect import info
+from pipeline.inspect import info, people
 from pipeline.inspect.page import gallery, measures, plots
 from pipeline.labels import LABELS
 from pipeline.store import Names, stored_names
@@ -56,6 +56,7 @@ def write(location: str, path: Path) -> None:
         commands=_commands(about, attributes),
         identities=_identities(columns, names),
         lost=_lost(rejects),
+        several=people.several(columns),
         plots={title: svg for title, svg in _plots(columns, names, rows, values).items() if svg},
         sampled=len(rows),
         overlap=[(one, other, np.median(each), len(each)) for (one, other), each in overlap.items()],

@@ -83,7 +83,8 @@ class Source:
 
     def videos(self) -> dict[str, list[Any]]:
         """Return the table of videos, by column."""
-        return {name: values.tolist() for name, values in self.columns.items() if name.startswith("video_")}
+        tables = {name: values for name, values in self.columns.items() if name.startswith("video_")}
+        return {name: _without_nan(values.tolist()) for name, values in tables.items()}
 
     def lost(self) -> dict[str, list[Any]]:
         """Return the table of rejects, by column."""
@@ -181,3 +182,10 @@ def _plain(values: Any) -> Any:
         return [_plain(value) for value in values]
     number = float(values)
     return None if math.isnan(number) else round(number, 3)
+
+
+def _without_nan(value: Any) -> Any:
+    """Return a plain value with None for NaN, which JSON cannot say."""
+    if isinstance(value, list):
+        return [_without_nan(item) for item in value]
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -59,6 +59,54 @@ def test_somebody_unchanged_after_a_cut_is_not_joined():
     assert choose(people, iter(pairs)).tracks == (0,)
 
 
+def both_changed(index, amount=40, other=40):
+    """A pair in which two people are changed."""
+    _, fake, real = pair(index, LEFT, amount)
+    left, top, right, bottom = RIGHT
+    fake[top + 10 : bottom - 10, left + 10 : right - 10] += np.uint8(other)
+    return index, fake, real
+
+
+@pytest.mark.parametrize("other", [40, 10])
+def test_everybody_who_was_changed_is_chosen_however_much(other):
+    people = [track(range(6), LEFT), track(range(6), RIGHT)]
+    choice = choose(people, (both_changed(index, other=other) for index in range(6)))
+    assert sorted(choice.tracks) == [0, 1]
+    assert choice.left == ()
+    assert choice.describe().startswith("difference: 2 of 2 faces (")
+
+
+def test_a_face_in_few_frames_and_a_second_box_on_one_face_are_nobody():
+    inner = (24, 34, 64, 84)
+    people = [track(range(20), LEFT), track(range(20), inner), track([7], RIGHT)]
+    choice = choose(people, (both_changed(index) for index in range(20)))
+    assert choice.tracks in ((0,), (1,))
+    assert choice.left == (2,)
+
+
+def test_texture_in_which_an_encoder_changes_more_is_no_manipulation():
+    rng = np.random.default_rng(0)
+    real = np.full((HEIGHT, WIDTH, 3), 100, np.uint8)
+    left, top, right, bottom = RIGHT
+    real[top:bottom, left:right] = rng.integers(60, 140, (bottom - top, right - left, 3))
+    fake = (real + rng.integers(-1, 2, real.shape)).astype(np.uint8)
+    fake[top:bottom, left:right] += rng.integers(0, 8, (bottom - top, right - left, 3)).astype(np.uint8)
+    fake[50:70, 30:60] += 60
+    people = [track([0], LEFT), track([0], RIGHT)]
+    assert choose(people, [(0, fake, real)]).tracks == (0,)
+
+
+def test_a_mask_decides_against_the_difference():
+    people = [track(range(4), LEFT), track(range(4), RIGHT)]
+    mask = np.zeros((2 * HEIGHT, 2 * WIDTH), np.uint8)
+    mask[120:160, 260:320] = 1
+    found = choose(people, (pair(index, LEFT) for index in range(4)), dict.fromkeys(range(4), mask))
+    assert (found.tracks, found.by) == ((1,), "mask")
+    np.testing.assert_allclose(found.marked, [0, 40 * 60 / (100 * 120)], rtol=1e-6)
+    empty = choose(people, (pair(index, LEFT) for index in range(4)), {0: np.zeros_like(mask)})
+    assert (empty.tracks, empty.by) == ((0,), "difference")
+
+
 def test_a_fake_of_another_size():
     people = [track(range(3), LEFT), track(range(3), RIGHT)]
     pairs = [

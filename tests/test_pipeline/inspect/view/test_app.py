@@ -8,10 +8,12 @@ import tinystore
 from starlette.testclient import TestClient
 
 from pipeline import exclusions, store
+from pipeline.config import Chunking
 from pipeline.errors import ConfigError, StoreError
 from pipeline.inspect.view.app import application
 from pipeline.inspect.view.source import open_source
 from pipeline.labels import LABELS
+from pipeline.store.schema import THRESHOLD
 
 TOKEN = "secret"
 
@@ -50,6 +52,16 @@ def test_the_page_loads_nothing_from_elsewhere(client, name):
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "//" not in answer.text.replace("http://www.w3.org/2000/svg", "").replace("// ", "")
+
+
+def test_numbers_of_videos_may_be_missing(tmp_path, marks_file):
+    location = tinystore.make_store(tmp_path / "a.zarr", size=32, frames=1)
+    group = store.open_group(location, "r+")
+    videos = len(store.read_columns(group)["video_id"])
+    store.add_array(group, THRESHOLD, {"video": videos}, Chunking())
+    store.write_column(group, THRESHOLD.name, np.where(np.arange(videos) % 2, 13.0, np.nan))
+    answer = TestClient(application(open_source(location, marks_file), TOKEN), base_url=f"http://127.0.0.1/{TOKEN}/")
+    assert answer.get("videos").json()[THRESHOLD.name][:2] == [None, 13.0]
 
 
 def test_columns_arrive_as_they_are_stored(client, location):

@@ -38,7 +38,7 @@ Micro-batches and several devices give the same gradient if each term is multipl
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -118,6 +118,23 @@ class Network(nn.Module, ABC):
     def localise(self, outputs: Outputs, size: int) -> Tensor | None:
         """Return each pixel's probability of manipulation, (B, 1, size, size) in [0, 1]; None without such a map."""
         return None
+
+    def measure(self, images: Iterable[Tensor]) -> dict[str, Any]:
+        """Take from training images what the network stores of them, such as a standardisation.
+
+        Called before a run's first step, also of one that begins with another's weights; not when a run resumes.
+
+        Parameters
+        ----------
+        images : iterable of Tensor of shape (B, 3, S, S)
+            Not augmented, as evaluation sees them; read only as far as it is iterated over.
+
+        Returns
+        -------
+        dict
+            What was measured, in plain values, for the run's description; empty where there is nothing to measure.
+        """
+        return {}
 
     def begin(self, phase: Phase) -> None:
         """Initialise weights before the first step of a phase.

@@ -5,9 +5,9 @@ epochs and augmentation strengths are those of the same first author's later pub
 on which the paper's is modelled.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -232,6 +232,10 @@ class GRnet(Network):
             heads[name] = head(x.mean((2, 3)))  # (B, K)
         logits = self.classify(fused.mean((2, 3)))  # (B, K)
         return Outputs(logits, heads, features={**streams, "fused": fused})
+
+    def measure(self, images: Iterable[Tensor]) -> dict[str, Any]:
+        """Take the standardisation of the residual from the training images."""
+        return {name: one.measure(images) for name, one in self.inputs.items() if isinstance(one, Residual)}
 
     def _join(self, streams: list[Tensor]) -> Tensor:
         if len(streams) == 1:

@@ -1,12 +1,15 @@
 """Residual inputs of a network: an image minus an estimate of its content, standardised."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from models.nn.filters import guided_residual, high_pass, srm
+
+LEAST = 1e-4  # smallest deviation that is divided by, for images in [0, 1]
 
 
 class Constrained(nn.Module):
@@ -78,26 +81,74 @@ RESIDUALS: Mapping[str, Callable[[], nn.Module]] = {
 }
 
 
+class Standardise(nn.Module):
+    """Bring every channel to mean 0 and deviation 1 by numbers measured once, which the checkpoint stores.
+
+    Unmeasured, it leaves its input as it is.
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, channels: int = 3) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("deviation", torch.ones(channels))
+
+    @torch.no_grad()
+    def measure(self, values: Iterable[Tensor]) -> dict[str, list[float]]:
+        """Take mean and standard deviation of each channel over all pixels of batches of shape (B, C, H, W)."""
+        count = 0
+        sums = torch.zeros(2, len(self.mean), dtype=torch.float64, device=self.mean.device)
+        for batch in values:
+            exact = batch.double()
+            sums += torch.stack([exact.sum((0, 2, 3)), exact.square().sum((0, 2, 3))])
+            count += batch[:, 0].numel()
+        mean, square = sums / max(count, 1)
+        self.mean.copy_(mean)
+        self.deviation.copy_((square - mean.square()).clamp(min=LEAST**2).sqrt())
+        return {"mean": self.mean.tolist(), "deviation": self.deviation.tolist()}
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return standardised values of the same shape (B, C, H, W)."""
+        shape = (1, -1, 1, 1)
+        return (values - self.mean.view(shape)) / self.deviation.view(shape)
+
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *rest: Any) -> None:
+        """Read checkpoints of before, whose batch norm held running averages in place of measured numbers."""
+        if (variance := state_dict.pop(f"{prefix}running_var", None)) is not None:
+            state_dict[f"{prefix}deviation"] = variance.clamp(min=LEAST**2).sqrt()
+            state_dict[f"{prefix}mean"] = state_dict.pop(f"{prefix}running_mean")
+            state_dict.pop(f"{prefix}num_batches_tracked", None)
+        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+
 class Residual(nn.Module):
     """A residual of an image in [0, 1], scaled to what a network expects.
 
     The guided residual R (kind `mte`) is tiny, 0.004 on average, so it is multiplied by `gain` and cut off at 1. Then
-    each channel is brought to mean 0 and deviation 1 by batch norm without parameters, whose running averages over all
-    batches are the training set's mean and deviation: ImageNet's would leave an almost constant image.
+    each channel is standardised by the training images' mean and deviation (`measure`): ImageNet's would leave an
+    almost constant image.
     """
 
     def __init__(self, kind: str, radius: int, epsilon: float, guide: str, gain: float) -> None:
         super().__init__()
         self.radius, self.epsilon, self.guide, self.gain = radius, epsilon, guide, gain
         self.extract = RESIDUALS[kind]() if kind in RESIDUALS else None
-        self.standardise = nn.BatchNorm2d(3, eps=1e-8, affine=False, momentum=None)  # its variance is near 1e-3
+        self.standardise = Standardise()
+
+    def measure(self, images: Iterable[Tensor]) -> dict[str, list[float]]:
+        """Take the standardisation from batches of images, (B, 3, H, W) in [0, 1]; return it."""
+        return self.standardise.measure(self._residual(image) for image in images)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return a standardised residual of the image's shape (B, 3, H, W)."""
-        if self.extract is None:
-            residual = guided_residual(image, self.radius, self.epsilon, self.guide)
-            residual = (residual * self.gain).clamp(max=1)
-        else:
-            residual = self.extract(image)
-        result: Tensor = self.standardise(residual)
+        result: Tensor = self.standardise(self._residual(image))
         return result
+
+    def _residual(self, image: Tensor) -> Tensor:
+        if self.extract is not None:
+            found: Tensor = self.extract(image)
+            return found
+        residual = guided_residual(image, self.radius, self.epsilon, self.guide)
+        return (residual * self.gain).clamp(max=1)

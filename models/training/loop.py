@@ -22,6 +22,7 @@ from models.runtime import batch_memory, checkpoint, devices, interrupts, log
 from models.runtime.checkpoint import Checkpoint
 from models.training import optimisation, record
 from models.training.batches import gather, steps_of_epoch
+from models.training.measurement import measure, said
 from models.training.record import load_best
 from models.training.setup import BEST, LAST, METRICS_FILE, Job, about, initial, origin, prepare, previous
 from models.training.state import Run, State
@@ -181,14 +182,18 @@ def _start(job: Job, progress: Progress) -> tuple[Run, Checkpoint | None]:
         checkpoint.fill(network, weights.network)
     state = State(**earlier.training["state"]) if earlier else State()
     init = earlier.about.get("init") if earlier else weights and origin(weights)
+    measured = earlier.about.get("measured", {}) if earlier else measure(network, data, (job.seed, 0, 0), fabric.device)
     several = fabric.world_size > 1 and fabric.device.type == "cpu"  # no synchronised batch norm there
+    described = about(job, data) | {"init": init, "measured": measured}
     run = Run(
-        job, data, fabric, network, state, log.Log(job.out / METRICS_FILE, tuple(network.terms)),
-        about(job, data) | {"init": init}, progress, job.frozen_norm or several, job.steps or None,
+        job, data, fabric, network, state, log.Log(job.out / METRICS_FILE, tuple(network.terms)), described, progress,
+        job.frozen_norm or several, job.steps or None,
     )  # fmt: skip
     if fabric.is_global_zero:
         if several and not job.frozen_norm:
             progress.say("Several CPU processes: batch norm keeps its running statistics.")
+        if measured and not earlier:
+            progress.say(said(measured))
         if lacking := lacking_methods(data.train, data.plan.methods):
             progress.say(f"Not as asked for: no row of training is of {', '.join(lacking)}.")
         job.out.mkdir(parents=True, exist_ok=True)

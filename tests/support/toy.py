@@ -63,6 +63,7 @@ class Toy(Network):
         self.classify = nn.Linear(6, 1 if settings.classes == 2 else settings.classes)
         self.critic = nn.Linear(6, 1)
         self.register_buffer("seen", torch.zeros(1))
+        self.register_buffer("level", torch.zeros(1))
 
     def parameters_of(self, step):
         return [p for name, p in self.named_parameters() if name.startswith("critic") == (step == "critic")]
@@ -89,6 +90,10 @@ class Toy(Network):
 
     def localise(self, outputs, size):
         return nn.functional.interpolate(outputs.maps["map"], (size, size), mode="bilinear").sigmoid()
+
+    def measure(self, images):
+        self.level.fill_(torch.cat(list(images)).double().mean())
+        return {"image": {"mean": self.level.tolist()}}
 
     def end_epoch(self, means):
         self.seen.fill_(means["class"])

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from models.detectors.grnet import DETECTOR, ChannelAttention, stream_weights
-from models.nn.residuals import Constrained, Residual
+from models.nn.residuals import RESIDUALS, Constrained, Residual
+from models.runtime.checkpoint import fill
 
 
 def build(*pairs):
@@ -108,15 +109,39 @@ def test_detached_heads_leave_the_streams_alone(make_batch):
     assert all(p.grad is not None for p in network.heads.parameters())
 
 
-def test_the_residual_is_standardised_by_the_training_set():
-    residual, images = Residual("mte", 4, 4e-4, "gray", 16.0), [torch.rand(4, 3, 32, 32) for _ in range(3)]
-    found = [residual(image) for image in images]
-    torch.testing.assert_close(found[0].mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
-    torch.testing.assert_close(found[0].std((0, 2, 3)), torch.ones(3), atol=1e-2, rtol=0)
-    residual.eval()
-    whole = torch.cat([residual(image) for image in images])
-    torch.testing.assert_close(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-3, rtol=0)
-    assert not list(residual.parameters())
+@pytest.mark.parametrize("kind", ["mte", *RESIDUALS])
+def test_the_residual_is_standardised_by_what_was_measured(kind):
+    """In training and evaluation alike, and in double precision by NumPy's mean and deviation."""
+    residual, images = Residual(kind, 4, 4e-4, "gray", 16.0), [torch.rand(4, 3, 32, 32) for _ in range(3)]
+    plain = torch.cat([residual(image) for image in images]).detach()  # unmeasured: as it is
+    found = residual.measure(images)
+    assert found["mean"] == pytest.approx(plain.double().numpy().mean((0, 2, 3)), abs=1e-6)
+    assert found["deviation"] == pytest.approx(plain.double().numpy().std((0, 2, 3)), rel=1e-5)
+    for mode in (True, False):
+        residual.train(mode)
+        whole = torch.cat([residual(image) for image in images])
+        torch.testing.assert_close(whole.mean((0, 2, 3)), torch.zeros(3), atol=1e-4, rtol=0)
+        torch.testing.assert_close(whole.std((0, 2, 3)), torch.ones(3), atol=1e-4, rtol=0)
+    assert residual.standardise.state_dict().keys() == {"mean", "deviation"}
+
+
+def test_checkpoints_with_a_batch_norm_before_the_residual_stream_are_read():
+    network = build("size=32")
+    state = network.state_dict()
+    name = "inputs.residual.standardise."
+    del state[f"{name}mean"], state[f"{name}deviation"]
+    older = {"running_mean": torch.tensor([0.1, 0.2, 0.3]), "running_var": torch.tensor([0.01, 0.04, 0.09]),
+             "num_batches_tracked": torch.tensor(7)}  # fmt: skip
+    fill(network, state | {name + key: value for key, value in older.items()})
+    read = network.inputs["residual"].standardise
+    torch.testing.assert_close(read.mean, older["running_mean"])
+    torch.testing.assert_close(read.deviation, torch.tensor([0.1, 0.2, 0.3]))
+
+
+def test_only_streams_of_residuals_measure():
+    images = [torch.rand(2, 3, 32, 32)]
+    assert set(build("size=32").measure(images)) == {"residual"}
+    assert build("size=32", "residual=rgb").measure(images) == build("size=32", "streams=rgb").measure(images) == {}
 
 
 def test_constrained_filters():

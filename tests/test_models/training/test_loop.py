@@ -17,6 +17,7 @@ from tinystore import make_store
 from toy import TOY, Toy
 
 from models import detectors
+from models.data.store_reader import open_store
 from models.runtime import batch_memory, checkpoint
 from models.training.loop import train
 from models.training.record import load_best
@@ -248,6 +249,7 @@ def test_two_processes_give_one_process_s_losses(location, tmp_path):
     train(job(location, tmp_path / "one", "batch=7", frozen_norm=True))
     one, two = losses(tmp_path / "one"), losses(tmp_path / "two")
     assert len(one) == len(two) > 10
+    assert torch.equal(weights(tmp_path / "one")["level"], weights(tmp_path / "two")["level"])
     for first, second in zip(one, two, strict=True):
         assert first[:3] == second[:3]
         assert float(second[3]) == pytest.approx(float(first[3]), abs=1e-4)
@@ -321,6 +323,39 @@ def test_fine_tuning_begins_with_another_run_s_weights(location, tmp_path):
     best.unlink()  # a resume has all it needs
     train(dataclasses.replace(tuned, resume=True))
     assert json.loads((tmp_path / "second" / RUN_FILE).read_text())["init"] == said
+
+
+def test_what_a_network_measures_is_taken_once_a_run_and_again_for_another_store(location, tmp_path):
+    """The mean of the rows that the first epoch begins with, in checkpoint, run.json and log; not at a resume."""
+
+    class Log(Silent):
+        lines = []  # noqa: RUF012
+
+        def say(self, text):
+            self.lines.append(text)
+
+    def measured(out):
+        return json.loads((out / RUN_FILE).read_text())["measured"]
+
+    train(job(location, tmp_path / "first", steps=3), Log())
+    reader = open_store(location)
+    rows = np.flatnonzero(reader.columns["split"] == reader.names["split"].index("train"))
+    image, fake = reader.gather("image", rows) / 255, reader.columns["label"][rows] == 1
+    shares = fake / fake.sum() + ~fake / (~fake).sum()  # one real to one fake
+    assert measured(tmp_path / "first")["image"]["mean"] == pytest.approx(
+        [np.average(image.mean((1, 2, 3)), weights=shares)], abs=1e-3
+    )
+    assert measured(tmp_path / "first")["stores"] == {location: reader.digest}
+    assert weights(tmp_path / "first")["level"].item() == measured(tmp_path / "first")["image"]["mean"][0]
+    assert sum("Measured on 48 rows of training: image mean" in line for line in Log.lines) == 1
+    before = measured(tmp_path / "first")
+    train(job(location, tmp_path / "first", steps=3, resume=True), Log())
+    assert measured(tmp_path / "first") == before
+    assert sum("Measured on" in line for line in Log.lines) == 1
+    other = make_store(tmp_path / "other.zarr", size=32, strength=150)
+    train(job(other, tmp_path / "second", init=tmp_path / "first" / BEST, steps=1, frozen_norm=True), Log())
+    assert measured(tmp_path / "second")["image"]["mean"][0] > before["image"]["mean"][0] + 0.01
+    assert list(measured(tmp_path / "second")["stores"]) == [other]
 
 
 def test_fine_tuning_needs_a_checkpoint_that_fits(location, tmp_path):

@@ -113,6 +113,7 @@ class Blending:
     kinds: tuple[str, ...] = ("rr", "fr")
     per_frame: int = setting(1, low=0)  # blends of each kind per real row
     candidates: float = setting(0.1, low=0.0, high=1.0)  # share of the split's other real videos searched
+    avoid_donor: bool = setting(True)  # no fake is pasted onto the person whose face it carries, while there are others
     grid: int = setting(4, low=2)
     sigma_low: float = setting(0.01, low=0.0, high=1.0)  # of the side
     sigma_high: float = setting(0.15, low=0.0, high=1.0)

@@ -113,7 +113,7 @@ def _one_a_video(table: Table, store: int, rng: np.random.Generator) -> NDArray[
 def _plan_rows(each: Blender, rows: NDArray[np.int64], seed: int) -> list[Blend]:
     """Plan blends among some rows of a store; the blends name rows of the store."""
     columns = each.reader.columns
-    identity = np.unique(columns["video_identity"].astype(str), return_inverse=True)[1].reshape(-1)
+    identity, donor = blend.people(*(columns[f"video_{name}"] for name in ("id", "identity", "donor")))
     some = blend.Rows(
         landmarks=columns["landmarks"][rows],
         genuine=columns["method"][rows] == 0,
@@ -121,6 +121,7 @@ def _plan_rows(each: Blender, rows: NDArray[np.int64], seed: int) -> list[Blend]
         split=columns["split"][rows],
         compression=columns["compression"][rows],
         identity=identity[columns["video"][rows]],
+        donor=donor[columns["video"][rows]],
         video=columns["video"][rows],
     )
     found = blend.plan(some, each.reader.recipe.blending, seed)

@@ -11,7 +11,7 @@ import tensorstore
 from numpy.typing import NDArray
 
 from pipeline import store
-from pipeline.config import Recipe, overlay
+from pipeline.config import Recipe
 from pipeline.errors import DamageError, StoreError
 from pipeline.store.hashing import combined_digest
 
@@ -179,7 +179,7 @@ def _open(location: str, pixels: Callable[[str, store.Array], Any]) -> Reader:
     return Reader(
         location=location,
         attributes=attributes,
-        recipe=overlay(Recipe(), attributes["recipe"], location),
+        recipe=store.stored_recipe(group),
         columns=store.read_columns(group),
         blends=inner[store.BLENDS],
         rejects=inner[store.REJECTS],

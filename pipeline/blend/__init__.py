@@ -5,6 +5,6 @@ loop can blend on the fly what the pipeline would have stored.
 """
 
 from pipeline.blend.composite import parameters, render
-from pipeline.blend.matching import KINDS, Blend, Rows, plan
+from pipeline.blend.matching import KINDS, Blend, Rows, people, plan
 
-__all__ = ["KINDS", "Blend", "Rows", "parameters", "plan", "render"]
+__all__ = ["KINDS", "Blend", "Rows", "parameters", "people", "plan", "render"]

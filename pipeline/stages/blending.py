@@ -67,7 +67,7 @@ def write_blends(
 
 def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe: Recipe) -> list[Blend]:
     """Choose the partners of every real row; `usable`, of shape (rows,), says which fakes may be blended in."""
-    identity = np.unique(columns["video_identity"].astype(str), return_inverse=True)[1].reshape(-1)
+    identity, donor = blend.people(*(columns[f"video_{name}"] for name in ("id", "identity", "donor")))
     return blend.plan(
         blend.Rows(
             landmarks=columns["landmarks"],
@@ -76,6 +76,7 @@ def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe:
             split=columns["split"],
             compression=columns["compression"],
             identity=identity[columns["video"]],
+            donor=donor[columns["video"]],
             video=columns["video"],
         ),
         recipe.blending,

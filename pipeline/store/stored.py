@@ -16,8 +16,10 @@ class Names:
 
 
 def stored_recipe(group: Group) -> Recipe:
-    """Return the recipe a store was made with."""
-    return overlay(Recipe(), attributes_of(group)["recipe"], "the store")
+    """Return the recipe a store was made with; settings that its version did not have are what that version did."""
+    recipe = attributes_of(group)["recipe"]
+    blending = {"avoid_donor": False} | recipe.get("blending", {})
+    return overlay(Recipe(), {**recipe, "blending": blending}, "the store")
 
 
 def stored_names(group: Group) -> Names:

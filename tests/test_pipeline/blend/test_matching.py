@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.blend import KINDS, Blend, Rows, plan
+from pipeline.blend import KINDS, Blend, Rows, people, plan
+from pipeline.blend.matching import NOBODY
 from pipeline.config import Blending
 from pipeline.errors import ConfigError
 
@@ -13,17 +14,24 @@ FRAMES = 3
 
 
 def store(identities: dict[int, int], *, splits: int = 2, compressions: int = 2, seed: int = 0) -> Rows:
-    """Make columns: in each split and compression, per identity so many real videos, each with two fakes."""
-    table = []
+    """Make columns: in each split and compression, per identity so many real videos, each with two fakes.
+
+    The first fake carries the face of the next identity, the second nobody's.
+    """
+    table, people = [], list(identities)
     for split in range(splits):
         for compression in range(compressions):
             for identity, videos in identities.items():
+                following = 100 * split + people[(people.index(identity) + 1) % len(people)]
                 for _ in range(videos):
-                    for genuine in (True, False, False):
-                        table.append((split, compression, 100 * split + identity, len(table), genuine))
-    split, compression, identity, video, genuine = (np.repeat(column, FRAMES) for column in zip(*table, strict=True))
+                    for donor in (NOBODY, following, NOBODY):
+                        genuine = len(table) % 3 == 0
+                        table.append((split, compression, 100 * split + identity, donor, len(table), genuine))
+    split, compression, identity, donor, video, genuine = (
+        np.repeat(column, FRAMES) for column in zip(*table, strict=True)
+    )
     landmarks = np.random.default_rng(seed).uniform(60, 190, (len(video), 68, 2)).astype(np.float32)
-    return Rows(landmarks, genuine.astype(bool), ~genuine.astype(bool), split, compression, identity, video)
+    return Rows(landmarks, genuine.astype(bool), ~genuine.astype(bool), split, compression, identity, donor, video)
 
 
 ROWS = store({1: 2, 2: 1, 3: 1})
@@ -49,11 +57,32 @@ def test_partners_are_other_people_of_the_same_split_and_compression() -> None:
         assert ROWS.fake[a] == (blend.kind == "fr")
 
 
+def test_no_fake_is_pasted_onto_the_person_whose_face_it_carries() -> None:
+    def carried(settings: Blending, rows: Rows = ROWS) -> list[bool]:
+        blends = [blend for blend in plan(rows, settings, 1) if blend.kind == "fr"]
+        return [bool(rows.donor[blend.inside] == rows.identity[blend.outside]) for blend in blends]
+
+    assert not any(carried(Blending(per_frame=5)))
+    assert any(carried(Blending(per_frame=5, avoid_donor=False)))
+    two = store({1: 1, 2: 1})
+    alone = dataclasses.replace(two, donor=np.where(two.fake, 3 - two.identity % 100 + 100 * two.split, NOBODY))
+    assert all(carried(Blending(), alone)), "where there is nobody else, he is taken"
+
+
+def test_a_donor_is_named_by_identity_or_video() -> None:
+    columns = (["000", "001", "000_001", "x", "y"], ["a", "b", "a", "c", "a"], ["", "", "001", "b", "stranger"])
+    identity, donor = people(*(np.array(column, dtype=object) for column in columns))
+    assert identity.tolist() == [0, 1, 0, 2, 0]
+    assert donor.tolist() == [NOBODY, NOBODY, 1, 1, NOBODY]
+
+
 def test_the_nearest_of_all_candidates_is_taken() -> None:
     rows = store({identity: 1 for identity in range(5)}, splits=1, compressions=1)
     rows = dataclasses.replace(rows, video=np.arange(len(rows.video)))  # one row a video: all are candidates
     for blend in plan(rows, EVERY, 0):
-        allowed = (rows.genuine if blend.kind == "rr" else rows.fake) & (rows.identity != rows.identity[blend.outside])
+        person = rows.identity[blend.outside]
+        allowed = (rows.genuine if blend.kind == "rr" else rows.fake) & (rows.identity != person)
+        allowed &= rows.donor != person
         distances = np.linalg.norm(rows.landmarks - rows.landmarks[blend.outside], axis=2).sum(axis=1)
         assert blend.inside == np.flatnonzero(allowed)[np.argmin(distances[allowed])]
 

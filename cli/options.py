@@ -132,4 +132,4 @@ def recipe_of(name: str, manifest: dict[str, Any]) -> Recipe:
     """Read a recipe over the dataset's own sampling."""
     from pipeline.config import load_recipe
 
-    return load_recipe(name, manifest.get("sampling"))
+    return load_recipe(name, manifest.get("sampling"), manifest["name"])

@@ -202,8 +202,10 @@ def check(value: Any, limits: Mapping[str, Any], where: str) -> None:
             raise ConfigError(f"{where} is {item}; it must be at least {low}{most}.")
 
 
-def load_recipe(name: str, sampling: Mapping[str, Any] | None = None) -> Recipe:
+def load_recipe(name: str, sampling: Mapping[str, Any] | None = None, dataset: str = "") -> Recipe:
     """Read a recipe by its name or its file.
+
+    A recipe's `base` names another that it changes; its tables `[datasets.NAME. ...]` hold for that dataset alone.
 
     Parameters
     ----------
@@ -211,23 +213,40 @@ def load_recipe(name: str, sampling: Mapping[str, Any] | None = None) -> Recipe:
         Name of a file in `manifests/recipes` without its ending, or a path to any `.toml` file.
     sampling : mapping, optional
         The dataset's own sampling (its manifest's `[sampling]` table), which the recipe's overrides.
+    dataset : str, optional
 
     Raises
     ------
     ConfigError
         No such recipe, or one of its values is wrong.
     """
+    path, values = _read(name)
+    layers = [(path, values)]
+    if "base" in values:
+        layers.insert(0, _read(str(values.pop("base"))))
+    recipe = overlay(Recipe(name=path.stem), {"sampling": dict(sampling or {})}, "the manifest")
+    for file, layer in layers:
+        where = f"recipe {file.name}"
+        layer.pop("description", None)
+        own = layer.pop("datasets", {})
+        if not isinstance(own, Mapping):
+            raise ConfigError(f"{where}: datasets must be a table of datasets' names.")
+        recipe = overlay(recipe, layer, where)
+        for each, changes in own.items():
+            changed = _typed(changes, recipe, f"{where}: datasets.{each}")
+            recipe = changed if each == dataset else recipe
+    return recipe
+
+
+def _read(name: str) -> tuple[Path, dict[str, Any]]:
     path = Path(name) if name.endswith(".toml") else RECIPES / f"{name}.toml"
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
+        return path, tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         known = ", ".join(sorted(file.stem for file in RECIPES.glob("*.toml")))
         raise ConfigError(f"There is no recipe {name}; known are {known}, or give the path of a .toml file.") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise ConfigError(f"Recipe {path} cannot be read: {error}.") from error
-    base = overlay(Recipe(name=path.stem), {"sampling": dict(sampling or {})}, "the manifest")
-    values.pop("description", None)
-    return overlay(base, values, f"recipe {path.name}")
 
 
 def digest(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Two looks behind an evaluation's figures: the share of pixels drawn as a score, and the face's size behind errors.
+"""Two looks behind an evaluation's figures: the share of pixels drawn as a score, and face size by loss and method.
 
 Both from Jia et al., Inconsistency-Aware Wavelet Dual-Branch Network for Face Forgery Detection, figures 10 and 11.
 """
@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from models.evaluation import metrics
-from models.evaluation.evaluate import Evaluation
+from models.evaluation.evaluate import EVERY, Evaluation
 from models.evaluation.metrics import Floats, Ints
 from pipeline.store.writing import writing
 
@@ -66,8 +66,13 @@ def draw(path: Path, evaluation: Evaluation) -> None:
         here = table.store == number
         boxes[here] = reader.columns["box"][table.row[here]]
     area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])  # left, top, right, bottom
-    sizes = areas_by_loss(table.label[found.rows], found.score, area[found.rows])
-    panels[0].bar(np.arange(1, len(sizes) + 1), sizes)
+    method = table.method[found.rows].astype(str)
+    for name in (EVERY, *dict.fromkeys(method.tolist())):
+        rows = (method == name) | (name == EVERY)
+        sizes = areas_by_loss(table.label[found.rows][rows], found.score[rows], area[found.rows][rows])
+        style = {"color": "grey", "linestyle": ":"} if name == EVERY else {}
+        panels[0].plot(np.arange(1, len(sizes) + 1), sizes, label=name, **style)
+    panels[0].legend(fontsize=7)
     panels[0].set(xlabel="faces in groups, the largest loss first", ylabel="mean area, pixels of the frame")
     for axes in figure.axes:
         axes.grid(alpha=0.3)

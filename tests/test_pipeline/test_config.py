@@ -34,9 +34,21 @@ def test_a_recipe_stands_over_the_manifest_and_that_over_the_defaults(tmp_path):
     assert type(recipe.cropping.scale) is float
 
 
+def test_a_recipe_changes_its_base_and_each_dataset_its_own(tmp_path):
+    base, mine = tmp_path / "base.toml", tmp_path / "mine.toml"
+    base.write_text("seed = 7\n[cropping]\nsize = 64\nscale = 2\n[datasets.a.cropping]\nsize = 65\n")
+    mine.write_text(f'base = "{base.as_posix()}"\n[cropping]\nscale = 3\n[datasets.b.cropping]\nsize = 66\n')
+    found = {dataset: load_recipe(str(mine), None, dataset) for dataset in ("", "a", "b")}
+    assert {dataset: recipe.cropping.size for dataset, recipe in found.items()} == {"": 64, "a": 65, "b": 66}
+    assert {(recipe.name, recipe.seed, recipe.cropping.scale) for recipe in found.values()} == {("mine", 7, 3.0)}
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
+        ("datasets = 3", "datasets must be a table"),
+        ("[datasets.a]\ncroping = 3", "datasets.a: no setting is called croping"),
+        ("[datasets]\na = 3", "datasets.a must be a table"),
         ("[croping]\nsize = 5", "no setting is called croping; known are"),
         ("[cropping]\nsice = 5", "cropping: no setting is called sice"),
         ("[cropping]\nsize = 'big'", "must be a whole number, not 'big'"),

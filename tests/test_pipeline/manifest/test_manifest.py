@@ -15,7 +15,7 @@ from pipeline.manifest.records import Findings
 from pipeline.manifest.schema import validate
 
 FFPP_MASK = "manipulated_sequences/Deepfakes/masks/videos/033_097.mp4"
-RECIPES = ("default", "few-people", "portraits", "wavelet", "grnet", "locate", "anticompression", "bigarts")
+RECIPES = sorted(path.stem for path in (ROOT / "manifests" / "recipes").glob("*.toml"))
 NAMES = {
     "ffpp",
     "dfd",
@@ -69,12 +69,25 @@ def test_manifests_and_table_agree() -> None:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_recipes_load_over_every_datasets_sampling(recipe: str) -> None:
     for name in known_datasets():
-        assert load_recipe(recipe, load_manifest(name).get("sampling")).name == recipe
+        assert load_recipe(recipe, load_manifest(name).get("sampling"), name).name == recipe
 
 
 def test_a_recipe_without_sampling_leaves_the_datasets_own() -> None:
     assert load_recipe("wavelet", load_manifest("ffpp")["sampling"]).sampling.fake.train == 100
-    assert load_recipe("locate", load_manifest("ffpp")["sampling"]).sampling.fake.train == 270
+    assert load_recipe("locate", load_manifest("ffpp")["sampling"], "ffpp").sampling.fake.train == 270
+    for recipe in ("grnet", "locate", "anticompression"):
+        own = load_recipe("default", load_manifest("dfdc")["sampling"]).sampling
+        assert load_recipe(recipe, load_manifest("dfdc")["sampling"], "dfdc").sampling == own
+    assert load_recipe("grnet", None, "dfdc").cropping.size == 224
+    assert load_recipe("grnet", None, "ffpp").cropping.size == 128
+
+
+def test_presets_of_one_method_have_a_recipe_with_their_frames() -> None:
+    own = load_manifest("ffpp")["sampling"]
+    for name in ("wavelet", "locate", "anticompression"):
+        single, several = (load_recipe(recipe, own, "ffpp") for recipe in (f"{name}-single", name))
+        assert single.sampling.fake.train == single.sampling.real.train == 270
+        assert single == replace(several, name=f"{name}-single", sampling=single.sampling)
 
 
 def test_few_people_differs_from_default_in_its_frames_alone() -> None:

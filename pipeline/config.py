@@ -66,7 +66,7 @@ class Detection:
     search: float = setting(2.5, low=1.0)  # side of the region searched, in sides of the last face
     full_every: int = setting(8, low=1)  # sampled frames between looks at the whole frame, for people who come in late
     min_alignment: float = setting(0.5, low=-1.0, high=1.0)  # background SSIM below which two videos are no pair
-    registration: str = setting("refuse", choices=("refuse", "off"))  # a fake that is late, cropped, mirrored, ...
+    registration: str = setting("refuse", choices=("refuse", "follow", "off"))  # fakes that are late, cropped, ...
 
 
 @dataclass(frozen=True)

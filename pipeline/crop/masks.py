@@ -15,6 +15,7 @@ from pipeline.crop.staging import Reject, Source
 from pipeline.errors import DecodeError
 from pipeline.faces.turn import turned
 from pipeline.labels import mask as label
+from pipeline.registration.mapping import IDENTITY, mapped, timing_of
 from pipeline.video import archives, frames
 from pipeline.video.numbering import Numbering, beside, numbering
 
@@ -25,11 +26,17 @@ MOSTLY = 0.5  # share of white from which a mask may be inverted
 
 @dataclasses.dataclass(frozen=True)
 class How:
-    """How a mask is read: number of its frame 0, degrees clockwise to turn it, whether untouched pixels are white."""
+    """How a mask is read: number of its frame 0, degrees clockwise to turn it, whether untouched pixels are white.
+
+    A mask belongs to its fake's frames: where those are followed, it is.
+    """
 
     first: int | None = 0  # None: as the mask's own names have it
     turn: int = 0
     inverted: bool = False
+    course: tuple[float, ...] = (0.0, 1.0, 0.0)  # offset, rate and since of `mapping.Followed`
+    transform: tuple[float, ...] = IDENTITY  # as there
+    size: tuple[int, ...] = (0, 0)  # width and height of the fake as it is read
 
 
 def read(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDArray[np.uint8]]]:
@@ -39,7 +46,7 @@ def read(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDA
     ----------
     path : Path
     wanted : sequence of int
-        Frames of the fake, increasing.
+        Frames of the video, of a followed fake those of its real.
     how : How
 
     Raises
@@ -49,20 +56,33 @@ def read(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDA
     """
     exact = frames.is_lossless(path)
     for index, picture in _pictures(path, wanted, how):
-        yield index, label.levels(picture, exact, how.inverted)
+        yield index, _moved(label.levels(picture, exact, how.inverted), how)
 
 
 def _pictures(path: Path, wanted: Sequence[int], how: How) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+    """Give the mask's pictures for frames of the video, turned and not yet moved."""
+    timing = timing_of(how.course)
+    own = {number: frame for frame in wanted if (number := timing.shown_by(frame)) is not None}
     found = numbering(path, frames.probe(path).frames)
     found = found if how.first is None else found.starting(how.first)
-    places = {place: frame for frame, place in found.places(wanted).items()}
+    places = {place: own[number] for number, place in found.places(sorted(own)).items()}
     for place, picture in frames.read(path, list(places)):
         yield places[place], turned(picture, how.turn)
 
 
+def _moved(grey: NDArray[np.uint8], how: How) -> NDArray[np.uint8]:
+    if how.transform == IDENTITY:
+        return grey
+    return mapped(grey, how.transform, (how.size[0], how.size[1]), interpolation=cv2.INTER_LINEAR)
+
+
 def how_of(fake: Source) -> How:
     """Return how a fake's mask is read."""
-    return How(fake.mask_first, fake.turn, fake.mask_inverted)
+    how = How(fake.mask_first, fake.turn, fake.mask_inverted)
+    if (followed := fake.followed) is None:
+        return how
+    course = (followed.offset, followed.rate, float(followed.since))
+    return dataclasses.replace(how, course=course, transform=followed.transform, size=(fake.width, fake.height))
 
 
 def marked(fake: Source, wanted: Sequence[int], context: Context) -> dict[int, NDArray[np.uint8]]:
@@ -120,6 +140,9 @@ def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | 
     try:
         indexes = numbering_of(path, fake.mask_first).indexes
         indexes = indexes[(indexes >= 0) & (indexes < fake.frames)]
+        if fake.followed:
+            shown = [fake.followed.timing.at(index) for index in indexes.tolist()]
+            indexes = np.unique([frame for frame in shown if frame >= 0]).astype(np.int64)
         some = indexes[[round(place) for place in np.linspace(0, len(indexes) - 1, LOOKED + 2)[1:-1]]]
         pictures = dict(_pictures(path, np.unique(some).tolist(), how_of(fake)))
     except DecodeError:
@@ -127,7 +150,8 @@ def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | 
     for picture in pictures.values():
         if reason := label.unreadable(picture, exact):
             return reason
-    white = {index: label.levels(picture, exact) > WHITE for index, picture in pictures.items()}
+    how = how_of(fake)
+    white = {index: _moved(label.levels(picture, exact), how) > WHITE for index, picture in pictures.items()}
     if not white or min(float(marked.mean()) for marked in white.values()) <= MOSTLY:
         return False
     real = next(source for source in reals if source.video.compression == fake.video.compression)
@@ -197,16 +221,18 @@ def lacking(fake: Source, kept: Sequence[int], context: Context) -> list[Reject]
     mask = fake.video.mask
     if not mask:
         return []
+    own = {frame: number for frame in kept if (number := fake.own(frame)) is not None}
     try:
         found = numbering_of(context.root / mask, fake.mask_first)
         end, reason = found.end, f"its mask {mask} has only {found.end} frame{'s' * (found.end != 1)}"
-        there = set(found.places(kept))
+        there = set(found.places(own.values()))
     except DecodeError as error:
         end, reason, there = 0, str(error), set()
-    absent = [frame for frame in kept if frame not in there]
-    between = [frame for frame in absent if frame < end]
+    absent = {frame: number for frame, number in own.items() if number not in there}
+    between = [frame for frame, number in absent.items() if number < end]
+    after = [frame for frame, number in absent.items() if number >= end]
     told = [(between, f"its mask {mask} has no image of {len(between)} of the kept frames, this one first")]
-    told += [([frame for frame in absent if frame >= end], f"{reason.rstrip('.')}: no mask label from here on")]
+    told += [(after, f"{reason.rstrip('.')}: no mask label from here on")]
     return [Reject(fake.video, places[0], "mask", text, rows=0) for places, text in told if places]
 
 

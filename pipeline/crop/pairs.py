@@ -4,18 +4,16 @@ The place for everything that is measured between a fake and its real once both 
 """
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.config import Detection
 from pipeline.crop import masks
-from pipeline.crop.alignment import thumbnail
+from pipeline.crop.following import Original, Thumbnails
 from pipeline.crop.plan import Plan, Take
-from pipeline.crop.reading import Context, Reader
+from pipeline.crop.reading import Context
 from pipeline.crop.staging import Reject, Row, Source
 from pipeline.crop.versions import Cropped, RealFrames
-from pipeline.manifest import Video
-from pipeline.registration.placement import Grey
 from pipeline.registration.relation import Probed, probes, register
 
 
@@ -26,8 +24,7 @@ class Pairs:
     plan: Plan
     context: Context
     real: RealFrames
-    read: dict[tuple[str, int], Grey] = field(default_factory=dict)  # frames beside the sampled ones
-    tried: set[tuple[str, int]] = field(default_factory=set)
+    read: dict[str, Thumbnails] = field(default_factory=dict)  # by compression
 
     def judge(self, cropped: Cropped, pictures: RealFrames, take: Take) -> Cropped:
         """Refuse the files of a fake that do not show what their real's do; record what a good one's mask lacks.
@@ -53,7 +50,7 @@ class Pairs:
         settings = self.context.recipe.detection
         for source in take.sources:
             own = [row for row in cropped.rows if self.plan.sources[row.video] is source]
-            reason = own and (_mismatch(own, source.video, settings) or self._unregistered(own, source, take, pictures))
+            reason = own and (_mismatch(own, source, settings) or self._unregistered(own, source, take, pictures))
             if reason:
                 refused.append(Reject(source.video, -1, "pair", reason, len(own)))
             else:
@@ -66,40 +63,35 @@ class Pairs:
     def _unregistered(self, rows: Sequence[Row], fake: Source, take: Take, pictures: RealFrames) -> str:
         """Return how one file is related to its real other than frame by frame; empty where it is not.
 
-        Pictures that are face crops already have no surroundings to measure that by.
+        Pictures that are face crops already have no surroundings to measure that by. What `follow` has read by its
+        relation was measured when that was found.
         """
-        if self.context.recipe.detection.registration == "off" or self.context.cropped:
+        if self.context.recipe.detection.registration != "refuse" or self.context.cropped:
             return ""
         level = fake.video.compression
-        real = next(source for source in self.plan.main.sources if source.video.compression == level)
+        real = self._original(level, take)
         chosen = probes(sorted({row.frame for row in rows}))
-        probed = Probed(
-            {frame: pictures.thumbs[level, frame] for frame in chosen},
-            {frame: [found.box for found in self.plan.faces.at(frame, take.tracks)] for frame in chosen},
-            (fake.width, fake.height),
-            (self.plan.faces.width, self.plan.faces.height),
-            real.frames,
-        )
-        found = register(probed, lambda wanted: self._supply(real, wanted)).describe()
+        thumbs = {frame: pictures.thumbs[level, frame] for frame in chosen}
+        size = (fake.width, fake.height)
+        found = register(Probed(thumbs, real.around, size, real.size, real.source.frames), real.thumbnails).describe()
         return f"it does not show {fake.video.target} frame by frame: {found}" if found else ""
 
-    def _supply(self, real: Source, wanted: Sequence[int]) -> Mapping[int, Grey]:
-        """Return thumbnails of the real, as far as it decodes."""
-        level, known = real.video.compression, {**self.real.thumbs, **self.read}
-        missing = [frame for frame in wanted if (level, frame) not in known and (level, frame) not in self.tried]
-        self.tried.update((level, frame) for frame in missing)
-        for frame, picture in Reader(self.context, real, missing):
-            self.read[level, frame] = known[level, frame] = thumbnail(picture)
-        return {frame: known[level, frame] for frame in wanted if (level, frame) in known}
+    def _original(self, level: str, take: Take) -> Original:
+        """Return the real in one compression, with the faces that a fake of it was made in."""
+        source = next(source for source in self.plan.main.sources if source.video.compression == level)
+        if level not in self.read:
+            known = {frame: thumb for (of, frame), thumb in self.real.thumbs.items() if of == level}
+            self.read[level] = Thumbnails(self.context, source, known)
+        return Original(source, self.plan.faces.boxes(take.tracks), self.read[level])
 
 
-def _mismatch(rows: Sequence[Row], fake: Video, settings: Detection) -> str:
+def _mismatch(rows: Sequence[Row], fake: Source, settings: Detection) -> str:
     """Return why the rows of one file do not match their real's; empty where they do."""
-    side = statistics.median(float(row.box[2] - row.box[0]) for row in rows)
+    side = statistics.median(float(row.box[2] - row.box[0]) for row in rows) / fake.enlarged
     if side < settings.min_face:
         return f"its faces are {side:.1f} pixels wide, at least {settings.min_face} are needed"
     score = statistics.median(row.alignment for row in rows)
     if score < settings.min_alignment:
         needed = f"at least {settings.min_alignment} is needed"
-        return f"its background does not match {fake.target}'s: SSIM {score:.3f}, {needed}"
+        return f"its background does not match {fake.video.target}'s: SSIM {score:.3f}, {needed}"
     return ""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.config import Recipe
-from pipeline.crop import excluding, masks, reading
+from pipeline.crop import excluding, following, masks, reading
 from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
 from pipeline.faces import choice
@@ -62,6 +62,11 @@ class Faces:
             if place < len(track.frames) and track.frames[place] == frame:
                 found.append(Found(number, track.boxes[place], float(track.scores[place])))
         return found
+
+    def boxes(self, used: Sequence[int]) -> dict[int, list[NDArray[np.float32]]]:
+        """Return the boxes of the tracks `used`, by each frame that shows one of them."""
+        found = {frame: [face.box for face in self.at(frame, used)] for frame in map(int, self.frames)}
+        return {frame: boxes for frame, boxes in found.items() if boxes}
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,12 +126,18 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     if not faces.tracks and (degrees := _turn(opened[0], chosen, context)):
         opened = _turned(opened, degrees)
         faces = _find(opened[0], chosen, context)
+    followed = context.recipe.detection.registration == "follow" and not context.cropped
+    originals = following.originals(opened, faces.boxes(range(len(faces.tracks))), context) if followed else {}
     takes: list[Take] = []
     for versions in others:
         readable, unreadable = _open(versions, context, opened)
         rejects += unreadable
+        readable = _turned(readable, opened[0].turn)
+        if readable and originals:
+            readable, found = following.follow(readable, originals, context, _wanted(context.recipe, readable[0].video))
+            rejects += found
         if readable:
-            readable, refused = masks.understood(_turned(readable, opened[0].turn), opened, context)
+            readable, refused = masks.understood(readable, opened, context)
             take, left = _fake(readable, opened, faces, context)
             takes.append(take)
             rejects += (*refused, *left)
@@ -234,7 +245,9 @@ def _fake(
     """
     counted = context.recipe.sampling.method in ("even", "random")
     wanted = _wanted(context.recipe, sources[0].video)
-    chosen = sampling.subset(faces.frames, wanted) if counted else faces.frames
+    shown = np.array([frame for frame in faces.frames.tolist() if _shown(sources, frame)], np.int64)
+    enough = len(shown) >= wanted  # else those that it does not show are asked for as well, and told as missing
+    chosen = sampling.subset(shown if enough else faces.frames, wanted) if counted else faces.frames
     if len(faces.tracks) <= 1:  # nothing to choose
         told = tuple(dataclasses.replace(source, people=faces.people()) for source in sources)
         return Take(told, chosen, tuple(range(len(faces.tracks)))), []
@@ -265,10 +278,9 @@ def _left_out(sources: Sequence[Source], chosen: NDArray[np.int64], faces: Faces
 def _manipulated(fake: Source, reals: Sequence[Source], faces: Faces, context: Context) -> choice.Choice:
     """Choose the manipulated faces, by the fake's mask where it has one, else by what differs from the real."""
     real = next(source for source in reals if source.video.compression == fake.video.compression)
-    both = faces.frames[faces.frames < min(fake.frames, real.frames)]
-    probed = _probed(faces, both)
-    pairs = zip(Reader(context, fake, probed), Reader(context, real, probed), strict=False)  # a damaged file ends both
-    compared = ((index, ours, theirs) for (index, ours), (_, theirs) in pairs)
+    both = np.array([frame for frame in faces.frames.tolist() if frame < real.frames and fake.own(frame) is not None])
+    probed = _probed(faces, both.astype(np.int64))
+    compared = reading.side_by_side(Reader(context, fake, probed), Reader(context, real, probed))
     return choice.choose(faces.tracks, compared, masks.marked(fake, probed.tolist(), context))
 
 
@@ -280,3 +292,7 @@ def _probed(faces: Faces, both: NDArray[np.int64]) -> NDArray[np.int64]:
         if len(own) and not np.isin(own, probed).any() and len(probed) < MOST_PROBED:
             probed = np.union1d(probed, own[len(own) // 2 : len(own) // 2 + 1])
     return probed
+
+
+def _shown(fakes: Sequence[Source], frame: int) -> bool:
+    return all(fake.followed is None or fake.own(frame) is not None for fake in fakes)

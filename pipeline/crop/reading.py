@@ -13,6 +13,7 @@ from pipeline.crop.staging import Source
 from pipeline.errors import DecodeError, SourceError
 from pipeline.exclusions import Exclusion
 from pipeline.faces.turn import turned
+from pipeline.registration.mapping import mapped
 from pipeline.video import archives, frames
 from pipeline.video.numbering import Numbering, numbering
 
@@ -42,15 +43,18 @@ class Reader:
 
     def __init__(self, context: Context, source: Source, wanted: Sequence[int] | NDArray[np.int64]) -> None:
         self.path = context.root / source.video.path
-        self.places = numbered(source, context).places(wanted)
-        self.frames = source.frames
+        own = {own: int(frame) for frame in wanted if (own := source.own(int(frame))) is not None}
+        places = numbered(source, context).places(sorted(own))
+        self.places = {own[number]: place for number, place in places.items()}
+        self.source, self.frames = source, source.frames
         self.decoder = context.recipe.sampling.decoder
         self.reason = f"the video has only {source.frames} frame{'s' * (source.frames != 1)}"
-        self.size, self.turn = (source.width, source.height), source.turn
+        self.followed, self.turn = source.followed, source.turn
+        self.size = self.followed.size if self.followed else (source.width, source.height)
         self.got: set[int] = set()
 
     def __iter__(self) -> Iterator[tuple[int, Frame]]:
-        indexes = {place: frame for frame, place in self.places.items()}
+        indexes = {place: frame for frame, place in sorted(self.places.items(), key=lambda entry: entry[1])}
         try:
             for place, coded in frames.read(self.path, list(indexes), self.decoder):
                 frame, picture = indexes[place], turned(coded, self.turn)
@@ -59,16 +63,34 @@ class Reader:
                     self.reason = f"frame {frame} is of {one} pixels, the first one of {first}: a folder has one size"
                     return
                 self.got.add(frame)
-                yield frame, picture
+                yield frame, self._moved(picture)
         except DecodeError as error:
             check_there(self.path, error)
             self.reason = str(error)
 
     def why(self, frame: int) -> str:
         """Return why a wanted frame was not given."""
-        if frame < self.frames and frame not in self.places:
-            return f"the folder has no image of frame {frame}"
+        if frame not in self.places:
+            if self.followed and self.followed.timing.moves and self.source.own(frame) is None:
+                return f"none of its frames shows frame {frame} of its real (followed: {self.followed.told})"
+            if frame < self.frames:
+                return f"the folder has no image of frame {frame}"
         return self.reason
+
+    def _moved(self, picture: Frame) -> Frame:
+        if self.followed is None or not self.followed.moved:
+            return picture
+        size = (self.source.width, self.source.height)
+        return mapped(picture, self.followed.transform, size, self.followed.bars)
+
+
+def side_by_side(fake: Reader, real: Reader) -> Iterator[tuple[int, Frame, Frame]]:
+    """Give frames of a fake beside the same of its real, with their index; a damaged file ends both."""
+    if fake.followed and fake.followed.rate < 0:  # read in the order of its file, which is the other one
+        held = dict(real)
+        yield from ((index, picture, held[index]) for index, picture in fake if index in held)
+    else:
+        yield from ((index, ours, theirs) for (index, ours), (_, theirs) in zip(fake, real, strict=False))
 
 
 def check_there(path: Path, error: OSError) -> None:

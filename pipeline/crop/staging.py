@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.files import replacing
 from pipeline.manifest import Video
+from pipeline.registration.mapping import Followed, in_pixels, square
 from pipeline.store.writing import writing
 
 CROPS, COLUMNS_FILE, ABOUT = "image.raw", "columns.npz", "about.json"  # files of one part
@@ -60,6 +62,20 @@ class Source:
     people: int = 0  # most faces that one sampled frame of the real shows; 0 where nobody looked
     chosen: str = ""  # with several people: how many are manipulated, and what decided
     turn: int = 0  # degrees clockwise by which frames are turned when they are read; width and height are those then
+    followed: Followed | None = None  # of a fake: where moved, width and height are its real's
+
+    @property
+    def enlarged(self) -> float:
+        """By how much the fake's own pixels are enlarged when its frames are moved into its real's."""
+        if self.followed is None or not self.followed.moved:
+            return 1.0
+        move = in_pixels(square(self.followed.transform), self.followed.size, (self.width, self.height))
+        return math.sqrt(abs(float(np.linalg.det(move))))
+
+    def own(self, frame: int) -> int | None:
+        """Return which of its own frames is read for a frame of its real; None where it has none."""
+        own = frame if self.followed is None else self.followed.timing.shown_by(frame)
+        return own if own is not None and 0 <= own < self.frames else None
 
 
 @dataclass(frozen=True)
@@ -188,10 +204,17 @@ def read_part(folder: Path, number: int) -> Part:
     about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
     with np.load(path / COLUMNS_FILE) as columns:
         return Part(
-            sources=tuple(Source(**{**source, "video": Video(**source["video"])}) for source in about["sources"]),
+            sources=tuple(map(_source, about["sources"])),
             rejects=tuple(Reject(**{**reject, "video": Video(**reject["video"])}) for reject in about["rejects"]),
             columns={name: columns[name] for name in COLUMNS},
         )
+
+
+def _source(about: dict[str, Any]) -> Source:
+    followed: dict[str, Any] | None = about.get("followed")
+    if followed:
+        followed = {name: tuple(value) if isinstance(value, list) else value for name, value in followed.items()}
+    return Source(**{**about, "video": Video(**about["video"]), "followed": followed and Followed(**followed)})
 
 
 def read_crops(folder: Path, number: int, offsets: NDArray[np.int64], size: int) -> NDArray[np.uint8]:

@@ -3,7 +3,7 @@
 A frame that one version lacks is kept of none.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,6 +65,8 @@ class Cropper:
         for frame in wanted:
             if not take.faces(faces, frame):
                 lost.setdefault(frame, "the face was not found" if faces.tracks else "no face was found")
+        for source in take.sources:
+            lost = self._unreached(source, take, wanted) | lost
         thumbs: dict[tuple[str, int], NDArray[np.uint8]] = {}
         rows: list[Row] = []
         for source in take.sources:
@@ -86,11 +88,26 @@ class Cropper:
         kept = tuple(row for row in rows if row.frame not in lost)
         return Cropped(kept, (*excluding.rejects(take), *rejects)), RealFrames(thumbs, lost)
 
+    def _unreached(self, source: Source, take: Take, wanted: Sequence[int]) -> dict[int, str]:
+        """Return the frames in which the picture of a fake that is followed ends within a face's box, and why."""
+        faces, followed = self.plan.faces, source.followed
+        if followed is None:
+            return {}
+        size, told = (faces.width, faces.height), f"its picture ends within the face's box (followed: {followed.told})"
+        boxes = {frame: [self._enlarged(face) for face in take.faces(faces, frame)] for frame in wanted}
+        return {frame: told for frame in wanted if not all(followed.reaches(box, size) for box in boxes[frame])}
+
+    def _enlarged(self, face: Found) -> NDArray[np.float32]:
+        """Return the box to crop, pixels of the video that the face was found in."""
+        faces = self.plan.faces
+        if self.context.cropped:
+            return face.box
+        return crops.enlarge(face.box, faces.width, faces.height, self.context.recipe.cropping)
+
     def _row(self, source: Source, frame: int, picture: Frame, face: Found, pair: tuple[Frame, Frame] | None) -> Row:
         """Crop one face and describe it."""
         faces, settings = self.plan.faces, self.context.recipe.cropping
-        cropped = self.context.cropped
-        enlarged = face.box if cropped else crops.enlarge(face.box, faces.width, faces.height, settings)
+        enlarged = self._enlarged(face)
         sizes = (faces.width, faces.height), (source.width, source.height)
         box = crops.rescale(enlarged, *sizes)
         crop = crops.crop(picture, box, settings)

@@ -122,9 +122,12 @@ def ordered(stored: Stored) -> Iterator[str]:
 def frames_of_the_real(stored: Stored) -> Iterator[str]:
     """Check that frames are inside their video and that every fake with a known real has its pair."""
     rows = stored.rows
-    yield from _broken(
-        "frame: outside its video", (rows["frame"] < 0) | (rows["frame"] >= rows["video_frames"][rows["video"]])
-    )
+    count = rows["video_frames"][rows["video"]]
+    if "video_offset" in rows:  # a fake that is followed has its real's frames
+        plain = (rows["video_offset"] == 0) & (rows["video_rate"] == 1)
+        paired = rows["real"] != NO_PAIR
+        count = np.where(paired & ~plain[rows["video"]], count[rows["real"]], count)
+    yield from _broken("frame: outside its video", (rows["frame"] < 0) | (rows["frame"] >= count))
     paired_fakes = (rows["method"] != 0) & (rows["video_target"][rows["video"]] != "")
     yield from _broken("real: a fake with a known real has no pair", paired_fakes & (rows["real"] == NO_PAIR))
 

@@ -5,6 +5,7 @@ manipulated face, however different, weighs little. An offset is believed where 
 Single frames mislead (people repeat their poses), frames from all over a video do not do so together.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,20 +29,50 @@ Cost = Callable[[int, int], float | None]  # difference of a fake's and a real's
 
 @dataclass(frozen=True)
 class Timing:
-    """Frame i of the fake shows frame `rate` i + `offset` of the real, from frame `since` on."""
+    """Frame i of the fake shows frame floor(`rate` i + `offset`) of the real, from frame `since` on."""
 
-    offset: int = 0
+    offset: Fraction = Fraction(0)  # whole, or with the rate's denominator: which frame of each few is left out
     rate: Fraction = Fraction(1)
-    since: int = 0  # probed frame from which this holds; the identity before it, as where a frame was dropped
+    since: int = 0  # frame from which this holds; the identity before it, as where a frame was dropped
     determined: bool = True  # False: too little moves to tell the frames apart
 
     def at(self, frame: int) -> int:
         """Return the real's frame that one frame of the fake shows."""
-        return round(self.rate * frame) + self.offset if frame >= self.since else frame
+        return frame if self.since > frame >= 0 else math.floor(self.rate * frame + self.offset)
+
+    def shown_by(self, frame: int) -> int | None:
+        """Return the first of the fake's frames that shows one frame of the real; None where none does.
+
+        >>> half, slower = Timing(rate=Fraction(2)), Timing(rate=Fraction(4, 5))
+        >>> half.shown_by(6), half.shown_by(7), slower.shown_by(3)
+        (3, None, 4)
+        """
+        if frame < self.since:
+            return frame
+        first = (frame - self.offset) / self.rate if self.rate > 0 else self.offset - frame
+        own = max(math.ceil(first), self.since)
+        return own if self.at(own) == frame else None
+
+    def then(self, later: "Timing") -> "Timing | None":
+        """Return the relation of which `later` is the rest, found when this one was undone; None if it is no Timing."""
+        if not later.moves:
+            return self
+        if not self.moves:
+            return later
+        if self.since or later.since:
+            return None
+        if self.rate == 1:
+            return Timing(later.rate * self.offset + later.offset, later.rate)
+        return Timing(self.offset + later.offset, self.rate) if later.rate == 1 else None
+
+    @property
+    def moves(self) -> bool:
+        """Tell whether this is known to be another relation than the identity."""
+        return self.determined and (self.offset != 0 or self.rate != 1)
 
     def describe(self) -> str:
         """Return the relation as a clause about the fake, such as `shows frame i + 3`; empty for the identity."""
-        if not self.determined or (self.offset == 0 and self.rate == 1):
+        if not self.moves:
             return ""
         if self.rate == -1:
             return "plays backwards"
@@ -114,6 +145,52 @@ def search(fakes: Mapping[int, Grey], reals: Mapping[int, Grey], count: int) -> 
     return found
 
 
+def beside(timing: Timing, probes: Sequence[int], count: int) -> list[int]:
+    """Return the frames of a fake, of `count`, that `refined` needs: near the drop, or a few after each probe."""
+    if timing.since:
+        before = max((frame for frame in probes if frame < timing.since), default=0)
+        return list(range(before, min(timing.since + 1, count)))
+    if timing.rate.denominator == 1:
+        return []
+    few = 2 * timing.rate.denominator
+    return sorted({frame + more for frame in probes for more in range(few) if frame + more < count})
+
+
+def refined(timing: Timing, fakes: Mapping[int, Grey], reals: Mapping[int, Grey]) -> Timing:
+    """Find the very frame from which a fake is late, or which frames of a rate it leaves out or shows twice.
+
+    Parameters
+    ----------
+    timing : Timing
+        From `search`.
+    fakes, reals : mapping of int to ndarray of shape (h, w), uint8
+        The fake's frames from `beside` and the real's that any of them may show, as grey pictures of one shape.
+
+    Returns
+    -------
+    Timing
+        With the smallest difference over all those frames.
+    """
+    if timing.since:
+        candidates = [Timing(timing.offset, since=since) for since in list(fakes)[1:]]
+    else:
+        parts = timing.rate.denominator
+        shifts = sorted((Fraction(part, parts) for part in range(-parts, parts + 1)), key=abs)
+        candidates = [Timing(timing.offset + shift, timing.rate) for shift in shifts]
+    moving = _moving(list(reals.values())) if reals else np.zeros(0, np.bool_)
+    if not moving.any() or not candidates:
+        return timing
+    cost = _remembered(fakes, reals, moving)
+    usable = [frame for frame in fakes if all(each.at(frame) in reals for each in candidates)]
+    return min(candidates, key=lambda each: sum(cost(frame, each.at(frame)) or 0.0 for frame in usable))
+
+
+def reachable(timing: Timing, frames: Sequence[int], count: int) -> list[int]:
+    """Return the real's frames, below `count`, that `refined` may compare with some frames of a fake."""
+    shown = {timing.at(frame) + lag for frame in frames for lag in range(-2, 3)} | set(frames)
+    return sorted(frame for frame in shown if 0 <= frame < count)
+
+
 def _best(candidates: Sequence[Timing], frames: Sequence[int], cost: Cost, margin: float) -> Timing:
     """Return the candidate that nearly every frame prefers to the identity; the better one where there are several."""
     best, least = Timing(), 1.0
@@ -143,20 +220,25 @@ def _closer(one: Timing, other: Timing, frames: Sequence[int], cost: Cost) -> bo
 def _kept_before(timing: Timing, frames: Sequence[int], cost: Cost) -> bool:
     """Tell whether the frames before a drop prefer the identity to what holds after it."""
     for frame in frames:
-        late, same = cost(frame, frame + timing.offset), cost(frame, frame)
+        late, same = cost(frame, frame + int(timing.offset)), cost(frame, frame)
         if frame < timing.since and late is not None and same is not None and late <= same:
             return False
     return True
 
 
 def _candidates(count: int) -> list[Timing]:
-    whole = [Timing(offset) for offset in range(-FAR, FAR + 1)]
-    rates = [Timing(offset, rate) for rate in RATES for offset in range(-NEAR, NEAR + 1)]
-    return whole + rates + [Timing(count - 1 + offset, Fraction(-1)) for offset in range(-NEAR, NEAR + 1)]
+    whole = [Timing(Fraction(offset)) for offset in range(-FAR, FAR + 1)]
+    rates = [Timing(offset, rate) for rate in RATES for offset in _phases(rate)]
+    return whole + rates + [Timing(Fraction(count - 1 + offset), Fraction(-1)) for offset in range(-NEAR, NEAR + 1)]
+
+
+def _phases(rate: Fraction) -> list[Fraction]:
+    parts = rate.denominator
+    return [Fraction(part, parts) for part in range(-NEAR * parts, NEAR * parts + 1)]
 
 
 def _dropped(frames: Sequence[int]) -> list[Timing]:
-    offsets = [offset for offset in range(-NEAR, NEAR + 1) if offset]
+    offsets = [Fraction(offset) for offset in range(-NEAR, NEAR + 1) if offset]
     return [Timing(offset, since=since) for since in frames[1 : 1 - LEAST_PROBES] for offset in offsets]
 
 

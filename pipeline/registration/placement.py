@@ -56,7 +56,12 @@ class Placement:
 
 
 def place(
-    fakes: Sequence[Grey], reals: Sequence[Grey], outside: Sequence[Where], fake_size: Size, real_size: Size
+    fakes: Sequence[Grey],
+    reals: Sequence[Grey],
+    outside: Sequence[Where],
+    fake_size: Size,
+    real_size: Size,
+    spread: float = SPREAD,
 ) -> Placement:
     """Find where the fake's picture lies in its real's.
 
@@ -68,6 +73,9 @@ def place(
         Pixels of each real picture that are not of the manipulated face.
     fake_size, real_size : tuple of int
         Width and height of the whole frames, pixels.
+    spread : float
+        Pixels of the pictures by which the transforms of the frames may differ at a corner. They differ where a camera
+        moves and the two do not show the same moments.
 
     Returns
     -------
@@ -79,7 +87,7 @@ def place(
         return Placement()
     across = [fake_size[0] / fakes[0].shape[1], fake_size[1] / fakes[0].shape[0]] * 2
     wide = [round(width * ratio) for width, ratio in zip(bars, across, strict=True)]
-    middle = _agreed(fakes, reals)
+    middle = _agreed(fakes, reals, spread)
     if middle is not None:
         middle = np.linalg.inv(_scaling(reals[0], real_size)) @ middle @ _scaling(fakes[0], fake_size)
     return Placement(middle, (wide[0], wide[1], wide[2], wide[3]))
@@ -103,7 +111,7 @@ def _about(middle: NDArray[np.float64], scale: float, shift: tuple[float, float]
     return np.array([[scale, 0, x], [0, scale, y], [0, 0, 1]])
 
 
-def _agreed(fakes: Sequence[Grey], reals: Sequence[Grey]) -> Affine | None:
+def _agreed(fakes: Sequence[Grey], reals: Sequence[Grey], most: float) -> Affine | None:
     """Return the transform, in pixels of the small pictures, that is better than the identity in nearly all frames."""
     same, corners = stretch(fakes[0], reals[0]), _corners(fakes[0])
     found: list[Affine] = []
@@ -115,7 +123,7 @@ def _agreed(fakes: Sequence[Grey], reals: Sequence[Grey]) -> Affine | None:
         return None
     middle = np.asarray(np.median(found, axis=0))
     spread = statistics.median(_apart(each, middle, corners) for each in found)
-    return None if spread > SPREAD or _apart(middle, same, corners) < STILL else middle
+    return None if spread > most or _apart(middle, same, corners) < STILL else middle
 
 
 def fit(fake: Grey, real: Grey) -> Affine | None:

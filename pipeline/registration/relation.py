@@ -25,6 +25,7 @@ PLACED = 4  # of them, those whose surroundings are compared
 TIMED_SIDE = 160  # long side of the pictures compared in time, pixels
 UNRELATED = 0.3  # correlation of the surroundings; other people's clips stay below it, true pairs at c40 above 0.85
 TEXTURE = 3.0  # grey levels of fine structure in the surroundings; with less, compression decides the correlation
+APART = 40.0  # pixels between the transforms of frames that do not show the same moments, at a corner
 MARGIN = 0.15  # of the box's sides, added on each side: manipulations reach beyond the detected face
 
 Box = NDArray[np.floating]  # left, top, right, bottom
@@ -51,7 +52,7 @@ class Probed:
     """Frames of a fake that are compared with its real."""
 
     pictures: Mapping[int, Grey]  # by frame, each shape (h, w); from `alignment.thumbnail`
-    boxes: Mapping[int, Sequence[Box]]  # of the manipulated faces, pixels of the real's whole frames
+    boxes: Callable[[int], Sequence[Box]]  # manipulated faces by the real's frame, pixels of its whole frames
     size: Size  # of the fake's whole frames: width, height
     real_size: Size
     real_count: int  # frames of the real
@@ -103,7 +104,8 @@ def _placed(fake: Probed, supply: Supply, timing: Timing) -> tuple[Relation, flo
     fakes = [_shrunk(fake.pictures[frame], placement.SIDE) for frame in frames]
     reals = [_shrunk(shown[timing.at(frame)], placement.SIDE) for frame in frames]
     outside = [
-        _outside(real.shape, fake.boxes[frame], fake.real_size) for frame, real in zip(frames, reals, strict=True)
+        outside_of(fake.boxes(timing.at(frame)), real.shape, fake.real_size)
+        for frame, real in zip(frames, reals, strict=True)
     ]
     placed = placement.place(fakes, reals, outside, fake.size, fake.real_size)
     small = placement.shrunk(placed.transform, fakes[0], reals[0], fake.size, fake.real_size)
@@ -111,25 +113,29 @@ def _placed(fake: Probed, supply: Supply, timing: Timing) -> tuple[Relation, flo
         placement.similarity(one, other, small, where) for one, other, where in zip(fakes, reals, outside, strict=True)
     ]
     found = Relation(timing, placed)
-    related = bool(found.describe()) or _related(fakes, reals, outside)
-    return Relation(timing, placed, related), float(np.median(likeness))
+    if not found.describe() and not _related(fakes, reals, outside):
+        # a camera that moves shows another part of the scene at another moment: the place is only about right then
+        placed = placement.place(fakes, reals, outside, fake.size, fake.real_size, spread=APART)
+        found = Relation(timing, placed, related=bool(placed.describe()))
+    return found, float(np.median(likeness))
 
 
 def _timing(fake: Probed, supply: Supply) -> Timing:
     """Measure the offset, by the neighbours alone where those settle it."""
     frames, count = sorted(fake.pictures), fake.real_count
-    reals = _timed(supply(offsets.near(frames, count)))
+    fakes, reals = timed(fake.pictures, supply(offsets.near(frames, count)))
     if not reals:
         return Timing(determined=False)
-    size = next(iter(reals.values())).shape[::-1]
-    fakes = {frame: _resized(fake.pictures[frame], size) for frame in frames}
     if offsets.settled(fakes, reals):
         return Timing()
-    return offsets.search(fakes, _timed(supply(offsets.window(frames, count))), count)
+    return offsets.search(*timed(fake.pictures, supply(offsets.window(frames, count))), count)
 
 
-def _timed(pictures: Mapping[int, Grey]) -> dict[int, Grey]:
-    return {frame: _shrunk(picture, TIMED_SIDE) for frame, picture in pictures.items()}
+def timed(fakes: Mapping[int, Grey], reals: Mapping[int, Grey]) -> tuple[dict[int, Grey], dict[int, Grey]]:
+    """Shrink pictures of a fake and of its real to the one shape in which `offsets` compares them; by frame."""
+    small = {frame: _shrunk(picture, TIMED_SIDE) for frame, picture in reals.items()}
+    size = next((picture.shape[::-1] for picture in small.values()), (1, 1))
+    return {frame: _resized(fakes[frame], size) for frame in sorted(fakes)}, small
 
 
 def _shrunk(picture: Grey, side: int) -> Grey:
@@ -145,8 +151,22 @@ def _resized(picture: Grey, size: Size) -> Grey:
     return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _outside(shape: tuple[int, ...], boxes: Sequence[Box], size: Size) -> NDArray[np.bool_]:
-    """Mark the pixels of a small picture that no manipulated face reaches."""
+def outside_of(boxes: Sequence[Box], shape: tuple[int, ...], size: Size) -> NDArray[np.bool_]:
+    """Mark the pixels of a real's picture that no manipulated face reaches.
+
+    Parameters
+    ----------
+    boxes : sequence of ndarray of shape (4,)
+        Faces, in pixels of the whole frame: left, top, right, bottom.
+    shape : tuple of int
+        Height and width of the picture.
+    size : tuple of int
+        Width and height of the whole frame.
+
+    Returns
+    -------
+    ndarray of shape (height, width), bool
+    """
     outside = np.ones(shape, dtype=bool)
     for left, top, right, bottom in boxes:
         across, down = MARGIN * (right - left), MARGIN * (bottom - top)

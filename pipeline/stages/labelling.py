@@ -16,6 +16,7 @@ from pipeline.crop import crops, masks
 from pipeline.crop.row_table import least_compressed, level
 from pipeline.errors import ConfigError, DecodeError
 from pipeline.labels import LABELS, NO_LABEL, trust
+from pipeline.registration.mapping import IDENTITY
 from pipeline.store import Names
 from pipeline.store.schema import NO_PAIR, THRESHOLD, UNTOLD
 from pipeline.video import archives
@@ -38,6 +39,8 @@ class Rows:
     mask_first: NDArray[np.int32]  # number of its image that is frame 0
     mask_inverted: NDArray[np.uint8]  # 1: untouched pixels are white
     turn: NDArray[np.int32]  # degrees clockwise by which mask frames are turned
+    course: NDArray[np.float64]  # (rows, 3): offset, rate and since of the row's video, as in `mapping.Followed`
+    transform: NDArray[np.float64]  # (rows, 6): by which its mask's pictures are moved
     frame: NDArray[np.int32]
     box: NDArray[np.float32]
     size: NDArray[np.int32]  # (width, height) of the row's video
@@ -58,6 +61,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
     video = columns["video"]
     levels = [level(names.compression[code], path) for code, path in zip(*_compression_of_videos(columns), strict=True)]
     own = tuple(levels[number] for number in video)
+    plain = np.tile(IDENTITY, (len(columns["video_id"]), 1))  # of a store made before fakes were followed
     return Rows(
         real=columns["method"] == 0,
         fake=fake,
@@ -70,10 +74,19 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
         mask_inverted=columns.get("video_mask_inverted", np.zeros(len(columns["video_id"]), np.uint8))[video],
         turn=columns.get("video_turn", np.zeros(len(columns["video_id"]), np.int32))[video],
+        course=_courses(columns)[video],
+        transform=np.asarray(columns.get("video_transform", plain)).reshape(-1, len(IDENTITY))[video],
         frame=columns["frame"],
         box=columns["box"],
         size=np.stack([columns["video_width"][video], columns["video_height"][video]], axis=1),
     )
+
+
+def _courses(columns: Mapping[str, NDArray[Any]]) -> NDArray[np.float64]:
+    """Return offset, rate and since of every video, shape (videos, 3)."""
+    if "video_offset" not in columns:
+        return np.tile([0.0, 1.0, 0.0], (len(columns["video_id"]), 1))
+    return np.stack([columns[f"video_{name}"] for name in ("offset", "rate", "since")], axis=1).astype(np.float64)
 
 
 def _compression_of_videos(columns: Mapping[str, NDArray[Any]]) -> tuple[list[int], list[str]]:
@@ -151,7 +164,12 @@ def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
         if path := task.rows.mask[number]:
             first = int(task.rows.mask_first[number])
             inverted = bool(task.rows.mask_inverted[number])
-            how = masks.How(None if first == UNTOLD else first, int(task.rows.turn[number]), inverted)
+            how = masks.How(
+                None if first == UNTOLD else first,
+                int(task.rows.turn[number]),
+                inverted,
+                *(tuple(values[number].tolist()) for values in (task.rows.course, task.rows.transform, task.rows.size)),
+            )
             wanted.setdefault((path, how), []).append(number)
     for (path, how), numbers in wanted.items():
         if not archives.file_of(task.root / path).exists():

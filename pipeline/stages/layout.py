@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from pipeline import store
 from pipeline.config import Chunking, digest
 from pipeline.crop.row_table import Table, assemble
@@ -10,6 +12,7 @@ from pipeline.crop.staging import Part, Reject
 from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
 from pipeline.manifest.leaks import file_leaks
+from pipeline.registration.mapping import Followed
 from pipeline.store import Names
 from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, SPECIAL, VIDEOS, ArraySpec
 from pipeline.versions import versions
@@ -114,6 +117,10 @@ def _videos(table: Table) -> dict[str, list[Any]]:
         columns |= {
             f"video_{name}": [getattr(source, name) for source in table.sources] for name in ("people", "chosen")
         }
+    if any(source.followed for source in table.sources):
+        read = [source.followed or Followed((source.width, source.height)) for source in table.sources]
+        columns |= {f"video_{name}": [getattr(each, name) for each in read] for name in ("offset", "rate", "since")}
+        columns |= {"video_transform": [np.reshape(each.transform, (2, 3)) for each in read]}
     return columns
 
 

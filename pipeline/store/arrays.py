@@ -205,7 +205,7 @@ def write_table(
     """Make and write arrays that share one dimension, all with the same number of entries."""
     for spec in specs:
         values = columns[spec.name]
-        add_array(group, spec, {spec.dims[0]: len(values)}, chunking)
+        add_array(group, spec, dict(zip(spec.dims, np.shape(values), strict=True)), chunking)
         write_column(group, spec.name, values)
 
 

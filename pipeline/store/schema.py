@@ -44,7 +44,13 @@ ROWS = (
     _codes("split", "Part of the dataset, that of the row's own video"),
     _codes("compression", "Compression of the row's own video"),
     ArraySpec("video", ("sample",), "int32", "Position along the dimension video", fill=-2),
-    ArraySpec("frame", ("sample",), "int32", "Index of the presented frame in the video, from 0", fill=-2),
+    ArraySpec(
+        "frame",
+        ("sample",),
+        "int32",
+        "Index of the presented frame in the video, from 0; of a followed fake, in its real",
+        fill=-2,
+    ),
     ArraySpec("face", ("sample",), "int64", "Equal for all rows that show the same face of the same frame", fill=-2),
     ArraySpec(
         "real",
@@ -136,8 +142,8 @@ VIDEOS = (
         added=True,
     ),
     ArraySpec("video_frames", ("video",), "int32", "Presented frames; of a folder, those up to its last", fill=-2),
-    ArraySpec("video_width", ("video",), "int32", "Width of the presented, turned frame", units="pixel", fill=-2),
-    ArraySpec("video_height", ("video",), "int32", "Height of the presented, turned frame", units="pixel", fill=-2),
+    ArraySpec("video_width", ("video",), "int32", "Width of the turned and moved frame", units="pixel", fill=-2),
+    ArraySpec("video_height", ("video",), "int32", "Height of the turned and moved frame", units="pixel", fill=-2),
 )
 
 SPECIAL = (  # columns of videos that a store has only where one of its videos is such
@@ -159,6 +165,42 @@ SPECIAL = (  # columns of videos that a store has only where one of its videos i
         "With several faces in a frame: what decided which of them are manipulated (mask, difference, or size where "
         "nothing could be compared), how many of all are, and the figures",
         fill="",
+        added=True,
+    ),
+    ArraySpec(
+        "video_offset",
+        ("video",),
+        "float64",
+        "How a fake's frames are read: its frame i is taken for frame floor(video_rate i + video_offset) of its real, "
+        "the index in `frame`; not 0 only where registration = follow found it",
+        units="frame",
+        fill="NaN",
+        added=True,
+    ),
+    ArraySpec(
+        "video_rate",
+        ("video",),
+        "float64",
+        "Frames of the real for each frame of the fake; see video_offset",
+        fill="NaN",
+        added=True,
+    ),
+    ArraySpec(
+        "video_since",
+        ("video",),
+        "int32",
+        "Frame of the fake from which video_offset holds; those before it are taken for the real's of their own index",
+        units="frame",
+        fill=-2,
+        added=True,
+    ),
+    ArraySpec(
+        "video_transform",
+        ("video", "xy", "term"),
+        "float64",
+        "Affine transform by which a fake's pictures, and those of its mask, are moved into its real's: x and y from "
+        "(x, y, 1), as shares of the frames' width and height; the identity where nothing is moved",
+        fill="NaN",
         added=True,
     ),
 )

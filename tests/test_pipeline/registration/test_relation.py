@@ -61,7 +61,7 @@ def relation(fake: Sequence[Frame], real: Sequence[Frame], faces: bool = True) -
 
     probed = Probed(
         {frame: thumbnail(fake[frame]) for frame in frames},
-        {frame: [BOX] if faces else [] for frame in frames},
+        lambda frame: [BOX] if faces else [],
         (fake[0].shape[1], fake[0].shape[0]),
         (real[0].shape[1], real[0].shape[0]),
         len(real),

@@ -143,6 +143,8 @@ def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | 
         if fake.followed:
             shown = [fake.followed.timing.at(index) for index in indexes.tolist()]
             indexes = np.unique([frame for frame in shown if frame >= 0]).astype(np.int64)
+        if not len(indexes):
+            return False
         some = indexes[[round(place) for place in np.linspace(0, len(indexes) - 1, LOOKED + 2)[1:-1]]]
         pictures = dict(_pictures(path, np.unique(some).tolist(), how_of(fake)))
     except DecodeError:

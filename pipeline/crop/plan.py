@@ -20,11 +20,8 @@ from pipeline.faces import choice
 from pipeline.faces.tracks import Track, follow
 from pipeline.faces.turn import TRIED, turn_of
 from pipeline.manifest import REAL, Video
-from pipeline.video import checksum, frames, sampling
+from pipeline.video import checksum, frames, likeness, sampling
 from pipeline.video.numbering import beside, numbering
-
-PROBED_PAIRS = 8  # frames compared to choose the manipulated faces
-MOST_PROBED = 24  # with one more for each face that these do not show
 
 Versions = tuple[Video, ...]  # the compressions of one video, least compressed first
 
@@ -47,11 +44,7 @@ class Faces:
     width: int  # of the video they were found in, pixels
     height: int
     unread: dict[int, str]  # sampled frames that did not decode -> reason
-
-    def people(self) -> int:
-        """Return the most faces that one frame shows."""
-        shown = np.concatenate([track.frames for track in self.tracks]) if self.tracks else np.empty(0, np.int64)
-        return int(np.unique(shown, return_counts=True)[1].max(initial=0))
+    prints: str = ""  # fingerprints of some of the frames
 
     def at(self, frame: int, used: Sequence[int]) -> list[Found]:
         """Return the faces of the tracks `used` that one frame shows."""
@@ -142,8 +135,9 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
             takes.append(take)
             rejects += (*refused, *left)
     used = tuple(sorted({track for take in takes for track in take.tracks})) or choice.dominant(faces.tracks)
-    about = "" if takes or faces.people() <= 1 else f"size: {len(used)} of {len(faces.tracks)} faces"
-    opened = tuple(dataclasses.replace(source, people=faces.people(), chosen=about) for source in opened)
+    people = choice.people(faces.tracks)
+    about = "" if takes or people <= 1 else f"size: {len(used)} of {len(faces.tracks)} faces"
+    opened = tuple(dataclasses.replace(source, people=people, chosen=about, prints=faces.prints) for source in opened)
     of_main = Take(opened, faces.frames, used)
     sources = opened + tuple(source for take in takes for source in take.sources)
     return Plan(sources, faces, *excluding.mark(of_main, takes, faces, context)), rejects
@@ -215,9 +209,10 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
         whole = Track(chosen, np.tile(box, (len(chosen), 1)), np.ones(len(chosen), dtype=np.float32))
         return Faces(chosen, (whole,), source.width, source.height, {})
     reader = Reader(context, source, chosen)
-    tracks = follow(reader, context.recipe.detection, context.device)
+    prints: list[str] = []
+    tracks = follow(likeness.watched(reader, chosen, prints), context.recipe.detection, context.device)
     unread = {frame: reader.why(frame) for frame in map(int, chosen) if frame not in reader.got}
-    return Faces(chosen, tracks, source.width, source.height, unread)
+    return Faces(chosen, tracks, source.width, source.height, unread, "".join(prints))
 
 
 def _turn(source: Source, chosen: NDArray[np.int64], context: Context) -> int:
@@ -249,10 +244,10 @@ def _fake(
     enough = len(shown) >= wanted  # else those that it does not show are asked for as well, and told as missing
     chosen = sampling.subset(shown if enough else faces.frames, wanted) if counted else faces.frames
     if len(faces.tracks) <= 1:  # nothing to choose
-        told = tuple(dataclasses.replace(source, people=faces.people()) for source in sources)
+        told = tuple(dataclasses.replace(source, people=choice.people(faces.tracks)) for source in sources)
         return Take(told, chosen, tuple(range(len(faces.tracks)))), []
     found = _manipulated(sources[0], reals, faces, context)
-    people = faces.people()
+    people = choice.people(faces.tracks)
     about = found.describe() if people > 1 else ""
     told = tuple(dataclasses.replace(source, people=people, chosen=about) for source in sources)
     return Take(told, chosen, found.tracks), _left_out(told, chosen, faces, found)
@@ -269,7 +264,7 @@ def _left_out(sources: Sequence[Source], chosen: NDArray[np.int64], faces: Faces
             for source in sources
             if len(frames_of)
         ]
-    if faces.people() > 1 and len(found.tracks) + len(found.left) < len(faces.tracks):
+    if choice.people(faces.tracks) > 1 and len(found.tracks) + len(found.left) < len(faces.tracks):
         reason = "it shows other faces, which are not those of manipulated people: not cropped"
         rejects += [Reject(source.video, -1, "faces", reason, rows=0) for source in sources]
     return rejects
@@ -279,19 +274,9 @@ def _manipulated(fake: Source, reals: Sequence[Source], faces: Faces, context: C
     """Choose the manipulated faces, by the fake's mask where it has one, else by what differs from the real."""
     real = next(source for source in reals if source.video.compression == fake.video.compression)
     both = np.array([frame for frame in faces.frames.tolist() if frame < real.frames and fake.own(frame) is not None])
-    probed = _probed(faces, both.astype(np.int64))
+    probed = choice.probed(faces.tracks, both.astype(np.int64))
     compared = reading.side_by_side(Reader(context, fake, probed), Reader(context, real, probed))
     return choice.choose(faces.tracks, compared, masks.marked(fake, probed.tolist(), context))
-
-
-def _probed(faces: Faces, both: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose frames to compare: some from all over the video, and one of each further track that they do not show."""
-    probed = sampling.subset(both, PROBED_PAIRS)
-    for track in faces.tracks:
-        own = np.intersect1d(track.frames, both)
-        if len(own) and not np.isin(own, probed).any() and len(probed) < MOST_PROBED:
-            probed = np.union1d(probed, own[len(own) // 2 : len(own) // 2 + 1])
-    return probed
 
 
 def _shown(fakes: Sequence[Source], frame: int) -> bool:

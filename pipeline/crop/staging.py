@@ -61,6 +61,7 @@ class Source:
     mask_inverted: bool = False  # untouched pixels of its mask are white
     people: int = 0  # most faces that one sampled frame of the real shows; 0 where nobody looked
     chosen: str = ""  # with several people: how many are manipulated, and what decided
+    prints: str = ""  # fingerprints of some frames, of a group's main video; from `video.likeness`
     turn: int = 0  # degrees clockwise by which frames are turned when they are read; width and height are those then
     followed: Followed | None = None  # of a fake: where moved, width and height are its real's
 

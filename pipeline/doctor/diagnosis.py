@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.config import Recipe
 from pipeline.doctor.estimate import Estimate, estimate
-from pipeline.doctor.files import damaged, empty
+from pipeline.doctor.files import damaged, empty, leaks
 from pipeline.manifest import NATIVE, REAL, SPLITS, Survey, survey
 from pipeline.manifest.leaks import some
 from pipeline.manifest.records import ordered_methods
@@ -67,7 +67,8 @@ def diagnose(
     recipe : Recipe
         For the seed of the splits and for the estimate.
     deep : bool
-        Open every file: unreadable ones, videos of one frame, masks shorter than their video.
+        Open every file: unreadable ones, videos of one frame, masks shorter than their video; in notes, real videos
+        of two splits that show the same frames.
     partial : bool
         Part of the dataset is enough: smaller numbers than the whole has are no finding.
     timed : bool
@@ -111,7 +112,7 @@ def diagnose(
         unpaired=len(fakes) - paired,
         counts=counts,
         findings=tuple(findings),
-        notes=(*_layout(found), *data.notes),
+        notes=(*_layout(found), *data.notes, *leaks(data, deep, skip=set(without))),
         estimate=guess,
     )
 

@@ -1,4 +1,4 @@
-"""Checks for unusable files: empty or unreadable videos, masks shorter than their video."""
+"""Checks of files: empty or unreadable videos, masks shorter than their video, one video in two splits."""
 
 import os
 from collections.abc import Collection, Iterable
@@ -6,10 +6,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 
 from pipeline.errors import DecodeError
-from pipeline.manifest import Dataset
+from pipeline.manifest import REAL, Dataset
 from pipeline.manifest.folder import VIDEO_SUFFIXES
-from pipeline.manifest.leaks import some
-from pipeline.video import archives, frames
+from pipeline.manifest.leaks import file_leaks, frame_leaks, some, suspects
+from pipeline.video import archives, checksum, frames, likeness
+from pipeline.video.archives import MARK
 
 
 def empty(root: Path, paths: Iterable[str]) -> list[str]:
@@ -58,6 +59,38 @@ def damaged(dataset: Dataset, skip: Collection[str] = ()) -> list[str]:
         "masks are shorter than their video": list(dict.fromkeys(short)),
     }
     return [f"{len(found)} {what}: {some(found)}" for what, found in sentences.items() if found]
+
+
+def leaks(dataset: Dataset, deep: bool, skip: Collection[str] = ()) -> list[str]:
+    """Say which files of two splits hold the same bytes, and with `deep` which real videos show the same frames.
+
+    Only files of one size are read whole.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    deep : bool
+        Decode three frames of every real video, and of every fake without one.
+    skip : collection of str
+        Paths known to be of no use.
+    """
+    videos = [video for video in dataset.videos if video.path not in skip]
+    files = [(video, dataset.root / video.path) for video in videos if MARK not in video.path]
+    sizes = [(video, path.stat().st_size) for video, path in files if path.is_file()]
+    found = file_leaks((video, checksum.sha256(dataset.root / video.path)) for video in suspects(sizes))
+    if deep:
+        mains = [video for video in videos if video.method == REAL or not video.target]
+        with ThreadPoolExecutor(os.cpu_count()) as threads:
+            prints = threads.map(lambda video: _fingerprints(dataset.root / video.path), mains)
+            found += frame_leaks(zip(mains, prints, strict=True))
+    return [f"Training and test are not apart: {leak}" for leak in found]
+
+
+def _fingerprints(path: Path) -> str:
+    try:
+        return likeness.of_file(path)
+    except DecodeError:
+        return ""  # `damaged` says so
 
 
 def _is_video(path: str) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.faces.tracks import Track
+from pipeline.video import sampling
 
 Frame = NDArray[np.uint8]
 AS_MUCH = 0.5  # least difference of a further track, relative to the first track's
@@ -18,6 +19,8 @@ AS_MARKED = 0.25  # least share of a further face that the mask marks, relative 
 MARKED = 0.02  # share of a face; where the most is less, the mask is of none of the faces
 SEEN = 0.1  # least frames of a track beside others, relative to the longest track's
 SAME = 0.3  # share of the smaller of two boxes from which both show one person
+PROBED = 8  # pairs of frames compared
+MOST_PROBED = 24  # with one more for each track that these do not show
 DETAIL = 6.0  # pixels, standard deviation: what is finer is texture, in which an encoder changes most
 
 
@@ -100,6 +103,25 @@ def choose(
     else:
         taken, left = _several(tracks, found, min(AS_MUCH * best, DIFFERS))
     return Choice(taken, tuple(found.tolist()), shares, "difference", left)
+
+
+def people(tracks: Sequence[Track]) -> int:
+    """Return the most faces that one frame shows."""
+    shown = np.concatenate([track.frames for track in tracks]) if tracks else np.empty(0, np.int64)
+    return int(np.unique(shown, return_counts=True)[1].max(initial=0))
+
+
+def probed(tracks: Sequence[Track], both: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Choose which of the frames that fake and real have, of shape (n,), are compared.
+
+    Some from all over the video, and one of each further track that they do not show.
+    """
+    chosen = sampling.subset(both, PROBED)
+    for track in tracks:
+        own = np.intersect1d(track.frames, both)
+        if len(own) and not np.isin(own, chosen).any() and len(chosen) < MOST_PROBED:
+            chosen = np.union1d(chosen, own[len(own) // 2 : len(own) // 2 + 1])
+    return chosen
 
 
 def dominant(tracks: Sequence[Track]) -> tuple[int, ...]:

@@ -45,6 +45,7 @@ def summarise(columns: Columns) -> dict[str, Any]:
         if np.isfinite(agreement).any():
             figures[f"agreement_{kind}"] = _rounded(np.nanmedian(agreement))
         figures[f"withheld_{kind}"] = int((columns["withheld"] & flag > 0).sum())
+    figures["masks_apart"] = sum(1 for _ in _apart(columns))
     return figures
 
 
@@ -63,6 +64,9 @@ def lines(figures: Mapping[str, Any]) -> Iterator[str]:
     agreement = [f"{kind} {figures[f'agreement_{kind}']:.2f}" for kind in WITHHELD if f"agreement_{kind}" in figures]
     if agreement:
         yield f"agreement with the mask (median IoU): {', '.join(agreement)}"
+    if figures.get("masks_apart"):
+        apart = figures["masks_apart"]
+        yield f"masks that do not show what changed: of {apart} files; forgery-prep verify names them"
     lost = [f"{kind} {figures[f'withheld_{kind}']} rows" for kind in WITHHELD if figures.get(f"withheld_{kind}")]
     if lost:
         yield f"withheld, since they would mark the surroundings: {', '.join(lost)}; forgery-prep verify lists them"

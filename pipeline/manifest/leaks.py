@@ -1,9 +1,11 @@
-"""Leak check: persons, source videos and pairs that stand on both sides of a split."""
+"""Leak check: persons, source videos, pairs, files and frames that stand on both sides of a split."""
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from pipeline.manifest.records import REAL, Video
+from pipeline.video import likeness
 from pipeline.video.archives import MARK
 
 SHOWN = 3  # examples in a sentence
@@ -70,6 +72,41 @@ def file_leaks(files: Iterable[tuple[Video, str]]) -> list[str]:
         if len(splits := {video.split for video in videos}) > 1:
             found[" and ".join(sorted(splits))].append(" = ".join(sorted(video.path for video in videos)))
     return [f"the same file in {both}: {len(paths)} ({some(sorted(paths))})" for both, paths in sorted(found.items())]
+
+
+def frame_leaks(files: Iterable[tuple[Video, str]]) -> list[str]:
+    """Say which videos of different splits show the same frames although they hold other bytes.
+
+    Parameters
+    ----------
+    files : iterable of tuple of Video and str
+        A video and its fingerprints, from `pipeline.video.likeness`. Videos without any are left out.
+    """
+    by_split: dict[str, dict[str, tuple[Video, str]]] = defaultdict(dict)
+    for video, prints in files:
+        if prints:
+            by_split[video.split].setdefault(video.id, (video, prints))  # its compressions are alike
+    told = []
+    for one, other in itertools.combinations(sorted(by_split), 2):
+        ours, theirs = (list(by_split[split].values()) for split in (one, other))
+        pairs = likeness.alike([prints for _, prints in ours], [prints for _, prints in theirs])
+        names = sorted(f"{ours[first][0].path} = {theirs[second][0].path}" for first, second in pairs)
+        told += [f"the same frames in {one} and {other}: {len(names)} ({some(names)})"] if names else []
+    return told
+
+
+def suspects(files: Iterable[tuple[Video, int]]) -> list[Video]:
+    """Return the videos that have as many bytes as one of another split: only these can be the same file.
+
+    Parameters
+    ----------
+    files : iterable of tuple of Video and int
+        A video and the size of its file.
+    """
+    sizes: dict[int, list[Video]] = defaultdict(list)
+    for video, size in files:
+        sizes[size].append(video)
+    return [video for videos in sizes.values() if len({each.split for each in videos}) > 1 for video in videos]
 
 
 def _each(videos: Sequence[Video]) -> Iterable[Video]:

@@ -11,7 +11,7 @@ from pipeline.crop.row_table import Table, assemble
 from pipeline.crop.staging import Part, Reject
 from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
-from pipeline.manifest.leaks import file_leaks
+from pipeline.manifest.leaks import file_leaks, frame_leaks
 from pipeline.registration.mapping import Followed
 from pipeline.store import Names
 from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, SPECIAL, VIDEOS, ArraySpec
@@ -92,8 +92,9 @@ def tables(dataset: Dataset, parts: Sequence[Part]) -> tuple[Table, dict[str, An
 
 
 def _leaks(table: Table) -> list[str]:
-    """Say which files are in two splits under two names: what is tested on would have been trained on."""
+    """Say which files or frames are in two splits under two names: what is tested on would have been trained on."""
     leaks = file_leaks((source.video, source.sha256) for source in table.sources)
+    leaks += frame_leaks((source.video, source.prints) for source in table.sources)
     return [f"Training and test are not apart: {leak}." for leak in leaks]
 
 

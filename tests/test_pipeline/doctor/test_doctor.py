@@ -227,6 +227,23 @@ def test_deep_opens_every_file(tmp_path: Path) -> None:
     assert "11 files are unreadable: mask/2.mp4 (" in text
 
 
+def test_one_video_in_two_splits_is_told(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    for name in ("a", "c"):
+        scene = np.kron(rng.integers(0, 255, (8, 8, 3)), np.ones((8, 8, 1))).astype(np.uint8)
+        for copy, crf in ((name, 20), (f"{name}2", 20 if name == "a" else 35)):
+            write_video(tmp_path / f"{copy}.mp4", [np.roll(scene, n, axis=1) for n in range(4)], fps=25, crf=crf)
+    rows = ["real,fake,split,identity", "a.mp4,f0.mp4,train,ann", "a2.mp4,f1.mp4,test,bob",
+            "c.mp4,f2.mp4,train,cleo", "c2.mp4,f3.mp4,test,dan"]  # fmt: skip
+    for number in range(4):
+        film(tmp_path / f"f{number}.mp4", 1 + number)
+    (tmp_path / "pairs.csv").write_text("\n".join(rows))
+    same = "Training and test are not apart: the same file in test and train: 1 (a.mp4 = a2.mp4)"
+    frames = "Training and test are not apart: the same frames in test and train: 2 (a2.mp4 = a.mp4, c2.mp4 = c.mp4)"
+    assert look("pairs", tmp_path / "pairs.csv").notes == (same,)
+    assert look("pairs", tmp_path / "pairs.csv", deep=True).notes == (same, frames)
+
+
 def test_a_leak_is_a_finding(tmp_path: Path) -> None:
     root = make("pairs", tmp_path)
     root.write_text(root.read_text().replace("val,c23,person3", "val,c23,person0"))

@@ -2,7 +2,9 @@ import json
 from collections import Counter
 from pathlib import Path
 
+import cv2
 import hypothesis.strategies as st
+import numpy as np
 import pytest
 from hypothesis import given
 from places import SPLIT_LISTS
@@ -10,7 +12,8 @@ from places import SPLIT_LISTS
 from pipeline.errors import LeakError
 from pipeline.manifest import NATIVE, REAL, SPLITS, Video, load_manifest, scan
 from pipeline.manifest.identity import deal, deal_counts, groups
-from pipeline.manifest.leaks import donor_leaks, file_leaks, identity_leaks, pair_leaks
+from pipeline.manifest.leaks import donor_leaks, file_leaks, frame_leaks, identity_leaks, pair_leaks, suspects
+from pipeline.video import likeness
 
 SHARES = {"train": 0.72, "val": 0.14, "test": 0.14}
 
@@ -163,3 +166,27 @@ def test_one_file_under_two_names_in_two_splits_is_told():
     ]  # fmt: skip
     assert file_leaks(files) == ["the same file in test and train: 1 (a.mp4 = b.mp4)"]
     assert file_leaks(files[2:]) == []
+
+
+def test_files_of_one_size_in_two_splits_may_be_the_same() -> None:
+    sizes = [(real("a"), 1), (real("b", "test"), 1), (real("c", "test"), 2), (real("d"), 3), (real("e"), 3)]
+    assert {video.id for video in suspects(sizes)} == {"a", "b"}
+
+
+def test_the_same_frames_in_two_splits_are_told_though_the_bytes_differ() -> None:
+    rng = np.random.default_rng(0)
+    clips = [cv2.resize(rng.integers(0, 255, (6, 8, 3)).astype(np.uint8), (160, 120)) for _ in range(3)]
+    copy = cv2.resize(clips[0], (96, 72)) + rng.integers(0, 4, (72, 96, 3)).astype(np.uint8)
+    prints = [likeness.fingerprint(clip) for clip in (*clips, copy)]
+    videos = [real("a"), real("b"), real("c", "test"), real("d", "test")]
+    told = ["the same frames in test and train: 1 (d.mp4 = a.mp4)"]
+    assert frame_leaks(zip(videos, prints, strict=True)) == told
+    assert frame_leaks(zip(videos[:3], prints, strict=False)) == []
+    both = [prints[0] + prints[1], prints[1], prints[2], prints[3] + prints[0]]
+    assert frame_leaks(zip(videos, both, strict=True)) == told, "every frame of either is in the other"
+    assert frame_leaks(zip(videos, [prints[0] + prints[1], "", "", prints[0] + prints[2]], strict=True)) == []
+
+
+def test_a_plain_frame_is_like_no_other() -> None:
+    noise = np.random.default_rng(0).integers(0, 3, (60, 80, 3)).astype(np.uint8)
+    assert likeness.fingerprint(noise) == ""

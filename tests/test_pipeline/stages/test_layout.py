@@ -1,5 +1,6 @@
 """The empty store: every array in its final shape before the first pixel, made once."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from pipeline.labels import LABELS
 from pipeline.manifest import REAL, Dataset, Video
 from pipeline.stages.layout import lay_out
 from pipeline.store.schema import IMAGE, REJECTS, ROWS, VIDEOS
+from pipeline.video import likeness
 
 VIDEO = Video("a", "real/a.mp4", REAL, "raw", "train", "a", "a")
 DATASET = Dataset("d", Path("d"), (VIDEO,), {"name": "d"}, ("a note",), (("fake/b.mp4", "its real is missing"),))
@@ -67,6 +69,16 @@ def test_a_store_that_is_laid_out_is_left_and_half_of_one_is_made_anew(tmp_path)
     del group["score"]
     table = lay_out(location, DATASET, SETTINGS, Chunking(shard=2), [part(3)])
     np.testing.assert_array_equal(stores.columns(location)["score"], table.columns["score"])
+
+
+def test_one_video_in_two_splits_is_noted(tmp_path):
+    prints = likeness.fingerprint(np.random.default_rng(0).integers(0, 255, (16, 16, 3)).astype(np.uint8))
+    other = Video("b", "real/b.mp4", REAL, "raw", "test", "b", "b")
+    sources = [Source(video, 9, 64, 48, sha256, prints=prints) for video, sha256 in ((VIDEO, "ab"), (other, "cd"))]
+    parts = [dataclasses.replace(part(1), sources=(source,)) for source in sources]
+    lay_out(str(tmp_path / "a.zarr"), DATASET, SETTINGS, Chunking(), parts)
+    told = "Training and test are not apart: the same frames in test and train: 1 (real/b.mp4 = real/a.mp4)."
+    assert store.attributes_of(store.open_group(str(tmp_path / "a.zarr")))["notes"] == ["a note", told]
 
 
 def test_without_a_row_there_is_no_store(tmp_path):

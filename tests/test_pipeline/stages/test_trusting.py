@@ -85,6 +85,7 @@ def test_what_is_doubtful_is_told(mixed, prep):
     about = info.summary(str(mixed))
     assert about.trust["withheld_ssim"] == about.trust["withheld_hull"] == about.counts["withheld"]["ssim"] == 3
     assert "withheld, since they would mark the surroundings: ssim 3 rows, hull 3 rows" in info.screen(about)
+    assert "masks that do not show what changed: of 1 files" in info.screen(about)
     told = trust.remarks(str(mixed))
     assert sum("again.mp4: no ssim label" in text for text in told) == 1
     assert sum("its mask" in text and "corner.mp4 does not show what changed" in text for text in told) == 1

@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup preprocess labels train test check bench lock wheel clean
+.PHONY: help setup preprocess labels train test check bench docs lock wheel clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ check: $(READY) ## Lint, types and import rules
 bench: $(READY) ## Time everything against what one would use instead -> docs/benchmarks.md; ARGS="labels decode" for some
 	@test -e stores/sample.zarr || $(MAKE) --no-print-directory preprocess ARGS=
 	@$(BIN)/python benchmarks/everything.py stores/sample.zarr $(ARGS)
+
+docs: $(READY) ## Build the pages -> site/index.html
+	@$(BIN)/mkdocs build --quiet
 
 lock: $(READY) ## Pin every package again in requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --python-version 3.11 --group dev pyproject.toml \

@@ -22,8 +22,8 @@ TITLES = {
 PACKAGES = ("torch", "av", "opencv-python-headless", "scikit-image", "zarr", "tensorstore", "dask")
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`; the figures are in [docs/benchmarks](benchmarks). Every row does the same thing in two ways: as
-this project does it, and as one would without it. The ways are timed in turn, round after round; shown are the medians
+Written by `make bench`; the figures are in `docs/benchmarks/`. Every row does the same thing in two ways: as this
+project does it, and as one would without it. The ways are timed in turn, round after round; shown are the medians
 over the rounds and the median of the ratios with their extremes, so that a machine that is busy for a while harms both
 sides alike. Above 1 this project is faster. `cpu` counts the processor time of a command and of every process it
 started, `wall` the clock on the wall. The rivals are in `benchmarks/` and `benchmarks/rivals/`, each written as its

@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError, StoreError
 from pipeline.labels import LABELS
 
 Item = dict[str, Any]
+KEYS = ("label", "row", "video")  # columns of every item
 
 
 class StoreDataset(Dataset[Any]):
@@ -112,17 +113,42 @@ class StoreDataset(Dataset[Any]):
         DamageError
             A chunk is missing or damaged.
         """
-        rows = np.asarray(indexes, dtype=np.int64)
-        if ((rows < -len(self)) | (rows >= len(self))).any():
-            raise IndexError(f"Indexes of this dataset are below {len(self)}.")
-        rows %= len(self)
-        values = self._pixels(rows) | {name: column[rows] for name, column in self.columns.items()}
-        values |= {name: getattr(self.table, name)[rows].tolist() for name in ("label", "row", "video")}
-        items = [{name: of[place] for name, of in values.items()} for place in range(len(rows))]
+        values = self._values(np.asarray(indexes, dtype=np.int64))
+        plain = {name: of.tolist() if name in KEYS else of for name, of in values.items()}
+        items = [{name: of[place] for name, of in plain.items()} for place in range(len(indexes))]
         return items if self.transform is None else [self.transform(item) for item in items]
+
+    def to_arrays(self, indexes: Sequence[int] | None = None) -> dict[str, NDArray[Any]]:
+        """Return items as arrays with one entry an item, as scikit-learn takes them.
+
+        Parameters
+        ----------
+        indexes : sequence of int, optional
+            Of the items; all of them by default, which have to fit into memory.
+
+        Returns
+        -------
+        dict of str to ndarray
+            What an item holds, each of shape (n, ...) and in its own dtype; `transform` is not applied.
+
+        Raises
+        ------
+        IndexError
+            There is no such row.
+        DamageError
+            A chunk is missing or damaged.
+        """
+        return self._values(np.arange(len(self)) if indexes is None else np.asarray(indexes, dtype=np.int64))
 
     def __getstate__(self) -> dict[str, Any]:
         return self.__dict__ | {"_reader": None}
+
+    def _values(self, rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        if ((rows < -len(self)) | (rows >= len(self))).any():
+            raise IndexError(f"Indexes of this dataset are below {len(self)}.")
+        rows = rows % len(self)
+        values = self._pixels(rows) | {name: column[rows] for name, column in self.columns.items()}
+        return values | {name: getattr(self.table, name)[rows] for name in KEYS}
 
     def _pixels(self, rows: NDArray[np.int64]) -> dict[str, Any]:
         if not len(rows) or not (self.images or self.maps or self.pairs):

@@ -40,6 +40,10 @@ Scheduler = Annotated[str | None, typer.Option(help="Address of a running Dask s
 Limit = Annotated[
     int | None, typer.Option(min=1, help="Only the first N real videos with all their fakes: a trial store.")
 ]
+Subset = Annotated[
+    bool,
+    typer.Option("--subset", help="A part is here on purpose: what the dataset's lists name beyond it is no loss."),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Delete what is there first.")]
 Exclude = Annotated[
     list[Path] | None,
@@ -87,11 +91,13 @@ def store_of(store: str | None, name: str = SAMPLE) -> str:
     return store or os.environ.get("FORGERY_STORE") or f"stores/{name}.zarr"
 
 
-def dataset_of(manifest: dict[str, Any], root: Path | None, recipe: Recipe, limit: int | None) -> Dataset:
+def dataset_of(
+    manifest: dict[str, Any], root: Path | None, recipe: Recipe, limit: int | None, subset: bool = False
+) -> Dataset:
     """Find a dataset's files."""
     from pipeline.manifest import scan
 
-    return scan(manifest, root_of(root, manifest["name"]), seed=recipe.seed, limit=limit)
+    return scan(manifest, root_of(root, manifest["name"]), seed=recipe.seed, limit=limit, subset=subset)
 
 
 def exclusions_of(files: list[Path] | None, dataset: str = "") -> tuple[Exclusion, ...]:

@@ -85,6 +85,7 @@ def run(
     scheduler: options.Scheduler = None,
     device: Device = "cpu",
     limit: options.Limit = None,
+    subset: options.Subset = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
     overwrite: options.Overwrite = False,
     exclude: options.Exclude = None,
@@ -97,7 +98,7 @@ def run(
 
     about = options.manifest_of(dataset, manifest)
     settings = options.recipe_of(recipe, about)
-    found = options.dataset_of(about, root, settings, limit)
+    found = options.dataset_of(about, root, settings, limit, subset)
     found = dataclasses.replace(found, exclude=options.exclusions_of(exclude, found.name))
     job = Job(found, settings, options.store_of(store, found.name), limit)
     for note in (*found.notes, *options.said_of(found)):

@@ -176,7 +176,7 @@ def _missing(found: Survey, partial: bool) -> list[str]:
     for absent in found.missing:
         if absent.kind == "mask":
             masks[str(PurePosixPath(absent.path).parent)].append(absent.path)
-        elif absent.kind == "file":
+        elif absent.kind in ("file", "listed"):
             others[absent.reason].append(absent.path)
     sentences = [
         f"{len(paths)} masks are missing: {some(paths)}"

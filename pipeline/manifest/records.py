@@ -87,7 +87,8 @@ class Missing(NamedTuple):
     path: str
     reason: str
     target: str = ""  # id of the real video it goes with, where that is known
-    kind: str = "file"  # file, mask, or pair: the file is here, and kept, and its real video is not
+    # file; listed: named by a list of the dataset; mask; pair: the file is here and kept, its real video is not
+    kind: str = "file"
 
 
 @dataclass

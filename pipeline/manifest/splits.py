@@ -119,7 +119,7 @@ def _test_list(videos: Sequence[Video], context: Context) -> Assignment:
             if (labels[listed][0] == real) != (video.method == REAL):
                 context.findings.problems.append(f"{path} gives {video.path} the label of the other class.")
     context.findings.missing += [
-        Missing(listed, f"{path} names it") for key, (_, listed) in labels.items() if key not in here
+        Missing(listed, f"{path} names it", kind="listed") for key, (_, listed) in labels.items() if key not in here
     ]
     if path:
         rest = [video for video in videos if (video.method, video.id) not in done.splits]
@@ -215,7 +215,9 @@ def _name_lists(videos: Sequence[Video], context: Context) -> Assignment:
             done.splits.setdefault((REAL, video.target), split)
     here = {name for video in videos for name in (video.id, video.target, video.identity)}
     context.findings.missing += [
-        Missing(name, f"the list of {split} names it") for name, split in names.items() if name not in here
+        Missing(name, f"the list of {split} names it", kind="listed")
+        for name, split in names.items()
+        if name not in here
     ]
     if "rest" in context.rules:
         for video in videos:

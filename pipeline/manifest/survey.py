@@ -31,7 +31,9 @@ class Survey:
     strangers: tuple[str, ...] = ()  # videos and images that fit no pattern
 
 
-def scan(manifest: dict[str, Any], root: Path, *, seed: int = 0, limit: int | None = None) -> Dataset:
+def scan(
+    manifest: dict[str, Any], root: Path, *, seed: int = 0, limit: int | None = None, subset: bool = False
+) -> Dataset:
     """Find, pair, split and check every file of a dataset.
 
     Parameters
@@ -44,6 +46,8 @@ def scan(manifest: dict[str, Any], root: Path, *, seed: int = 0, limit: int | No
         Decides the splits where the dataset has none of its own.
     limit : int, optional
         Keep so many real videos with all their fakes, for unpaired data so many videos per method (see `first`).
+    subset : bool
+        Only a part of the dataset is here on purpose: what its own lists name beyond that is not missing.
 
     Returns
     -------
@@ -62,7 +66,13 @@ def scan(manifest: dict[str, Any], root: Path, *, seed: int = 0, limit: int | No
         raise ManifestError(_listed(f"{manifest['title']} in {root} cannot be used", found.problems))
     if found.leaks:
         raise LeakError(_listed(f"The splits of {manifest['title']} in {root} leak", found.leaks))
-    return found.dataset if limit is None else first(found.dataset, limit, found.missing)
+    dataset, missing = found.dataset, found.missing
+    if subset:
+        missing = tuple(absent for absent in missing if absent.kind != "listed")
+        if left_out := len(found.missing) - len(missing):
+            note = f"{left_out} files that the dataset's lists name are not here and not missed (--subset)."
+            dataset = replace(dataset, notes=(*dataset.notes, note), **_records(missing))
+    return dataset if limit is None else first(dataset, limit, missing)
 
 
 def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives: bool = True) -> Survey:
@@ -106,8 +116,7 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
             videos=ordered(manifest, videos),
             manifest=manifest,
             notes=tuple(findings.notes),
-            missing=tuple((absent.path, absent.reason) for absent in missing),
-            lost=frozenset(absent.path for absent in missing if absent.kind == "file"),
+            **_records(missing),
         ),
         problems=tuple(findings.problems),
         leaks=tuple(leaks),
@@ -116,6 +125,14 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
         deviations=findings.deviations,
         strangers=tuple(strangers),
     )
+
+
+def _records(missing: Sequence[Missing]) -> dict[str, Any]:
+    """Return what a dataset holds of its missing files."""
+    return {
+        "missing": tuple((absent.path, absent.reason) for absent in missing),
+        "lost": frozenset(absent.path for absent in missing if absent.kind in ("file", "listed")),
+    }
 
 
 def _with_splits(videos: Sequence[Video], assigned: Assignment, findings: Findings) -> list[Video]:

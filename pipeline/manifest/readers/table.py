@@ -69,7 +69,7 @@ def _locate(source: Mapping[str, Any], values: Mapping[str, str], table: str, ar
         return None
     path = next((found for path in paths if (found := around.folder.locate(path))), None)
     if path is None:
-        around.findings.missing.append(Missing(paths[0], f"{table} lists it"))
+        around.findings.missing.append(Missing(paths[0], f"{table} lists it", kind="listed"))
     return path
 
 

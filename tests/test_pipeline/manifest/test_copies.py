@@ -224,3 +224,24 @@ def test_actors_and_youtube_people_get_their_splits_in_one_store(tmp_path: Path)
     assert (split["000"], split["004"], split["006"]) == ("train", "val", "test")
     assert len({video.identity: video.split for video in data.videos if video.identity.startswith("actor")}) == 6
     assert all(video.mask for video in data.videos if video.method == "DeepFakeDetection")
+
+
+def test_a_part_of_a_dataset_on_purpose_misses_nothing(tmp_path):
+    lookalikes.build("celebdf", tmp_path)
+    listed = tmp_path / "List_of_testing_videos.txt"
+    listed.write_text(listed.read_text() + "1 YouTube-real/00099.mp4\n0 Celeb-synthesis/id3_id9_0000.mp4\n")
+    whole = scan(load_manifest("celebdf"), tmp_path)
+    assert [path for path, _ in whole.missing] == ["Celeb-synthesis/id3_id9_0000.mp4", "YouTube-real/00099.mp4"]
+    assert whole.lost == {path for path, _ in whole.missing}
+    part = scan(load_manifest("celebdf"), tmp_path, subset=True)
+    assert (part.missing, part.lost) == ((), frozenset())
+    assert part.videos == whole.videos
+    assert any("2 files that the dataset's lists name are not here" in note for note in part.notes)
+
+
+def test_a_part_of_a_dataset_still_misses_what_belongs_to_it(tmp_path):
+    lookalikes.build("ffpp", tmp_path)
+    mask = tmp_path / "manipulated_sequences/Deepfakes/masks/videos/000_001.mp4"
+    mask.unlink()
+    part = scan(load_manifest("ffpp"), tmp_path, subset=True)
+    assert [path for path, _ in part.missing] == [str(mask.relative_to(tmp_path))]

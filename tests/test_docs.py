@@ -61,7 +61,7 @@ def workspace(request, tmp_path, tiny, tiny_store, monkeypatch):
         shutil.copytree(tiny_store, tmp_path / "stores/small.zarr")
     for name in ("ffpp", "celebdf"):
         if not re.search(rf"forgery-prep run .*--store stores/{name}.zarr", text):
-            make_store(tmp_path / "stores" / f"{name}.zarr")
+            make_store(tmp_path / "stores" / f"{name}.zarr", frames=2)
     lookalikes.build("celebdf", tmp_path / "data/celebdf", footage.fill)
     for file in lookalikes.ffpp():
         if file.compression == "c23":

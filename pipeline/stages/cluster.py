@@ -1,22 +1,27 @@
 """Dask: a local cluster of single-threaded processes and a map over it with progress. The only importer of dask."""
 
 import contextlib
+import functools
 import logging
 import os
 import signal
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
+from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, Future, KilledWorker, LocalCluster, wait
+from distributed import Client, Future, KilledWorker, LocalCluster, Reschedule, wait
+from distributed.client import FuturesCancelledError
 from distributed.diagnostics.plugin import WorkerPlugin
 
-from pipeline.errors import ForgeryPrepError
+from pipeline.errors import ForgeryPrepError, first_line
+from pipeline.versions import versions
 
 # glibc must keep its large blocks: with the nanny's own trim setting every crop is paged in anew, 1.4 times the time
 WORKER_ENVIRONMENT = {
@@ -36,6 +41,8 @@ SETTINGS = {
 DEADLINE = 3600.0  # seconds for one task: decoders have been seen to hang for ever in native code
 POLL = 1.0
 PATIENCE = 30.0  # seconds for a process to start again
+LEAVING = 0.5  # seconds that a worker without what it needs waits before it gives a task back
+LOST = (CancelledError, FuturesCancelledError, OSError)  # what calls raise once the scheduler is gone
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,43 @@ class Outcome:
     failure: str = ""
 
 
+@dataclass(frozen=True)
+class Needs:
+    """What a worker somewhere else must have, so that its results are those of any other.
+
+    Attributes
+    ----------
+    paths : tuple of (str, str)
+        What it is, and the absolute path that the worker must see.
+    software : tuple of (str, str)
+        Packages that decide a store's bytes, and their versions.
+    """
+
+    paths: tuple[tuple[str, str], ...] = ()
+    software: tuple[tuple[str, str], ...] = ()
+
+
+def needs(**paths: Path) -> Needs:
+    """Return what workers need who see these paths (`lock_of_the_store=...`) and have this process's software."""
+    named = tuple((name.replace("_", " "), str(path.absolute())) for name, path in paths.items())
+    return Needs(named, tuple(versions().items()))
+
+
 class Workers:
     """A running cluster; `map` is all the rest of the project knows of Dask."""
 
-    def __init__(self, client: Client, local: LocalCluster | None = None) -> None:
+    def __init__(
+        self,
+        client: Client,
+        local: LocalCluster | None = None,
+        wanted: Needs | None = None,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self._client = client
         self._local = local
+        self._needs = wanted
+        self._say = say or (lambda _: None)
+        self._known: set[str] = set()  # addresses of workers that were looked at
         self._wanted = len(local.worker_spec) if local else 0  # processes
         self._complete = time.monotonic()  # when all of them were last seen
 
@@ -62,7 +100,8 @@ class Workers:
         """Call a function once per task, yielding outcomes as they come.
 
         A task that outlives its deadline, whose process dies each time, or that lacks memory has a failure for an
-        outcome. Any other exception of the function itself is raised here and stops the rest.
+        outcome. Any other exception of the function itself is raised here and stops the rest. As many tasks are given
+        out as the workers there are at the time can take; one that joins and lacks what it needs is sent away.
 
         Parameters
         ----------
@@ -72,36 +111,96 @@ class Workers:
             Its arguments, one tuple a task.
         deadline : float
             Seconds.
+
+        Raises
+        ------
+        ForgeryPrepError
+            The scheduler is gone.
         """
         waiting = deque(range(len(tasks)))
         suspects: deque[int] = deque()
         tried: set[int] = set()
         flying: dict[Future, int] = {}
-        slots = 2 * max(1, self._wanted, self._running())
         try:
             while waiting or suspects or flying:
+                with self._scheduler_there():
+                    slots = 2 * max(1, self._wanted, len(self._sound()))
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
                 while (waiting and len(flying) < slots) or (suspects and not flying):
                     number = (waiting or suspects).popleft()
-                    flying[self._client.submit(_call, function, *tasks[number], pure=False)] = number
-                with contextlib.suppress(TimeoutError):
+                    flying[self._client.submit(_call, self._needs, function, *tasks[number], pure=False)] = number
+                with self._scheduler_there(), contextlib.suppress(TimeoutError):
                     wait(list(flying), timeout=POLL, return_when="FIRST_COMPLETED")
                 for future in [future for future in flying if future.done()]:
-                    outcome = _outcome(future, flying.pop(future))
+                    with self._scheduler_there():
+                        error = future.exception()
+                    outcome = _outcome(future, flying.pop(future), error)
                     if outcome.failure and outcome.number not in tried:
                         tried.add(outcome.number)
                         suspects.append(outcome.number)
                     else:
                         yield outcome
-                for future in self._overdue(flying, deadline):
+                with self._scheduler_there():
+                    late = self._overdue(flying, deadline)
+                for future in late:
                     failure = f"took longer than {deadline:.0f} seconds and was stopped"
                     yield Outcome(flying.pop(future), failure=failure)
                 self._replace_lost()
         finally:
-            self._client.cancel(list(flying), force=True)
+            with contextlib.suppress(*LOST):
+                self._client.cancel(list(flying), force=True)
+
+    def check(self) -> None:
+        """Refuse workers that lack what they need.
+
+        Raises
+        ------
+        ForgeryPrepError
+            The sentence names the worker and what it lacks.
+        """
+        addresses = self._addresses()
+        self._known |= addresses
+        for address, lack in self._lacks(addresses).items():
+            raise ForgeryPrepError(
+                f"The worker {address} cannot take part: {lack}. Nothing was begun: see to it, or stop that worker."
+            )
+
+    def _addresses(self) -> set[str]:
+        return set(self._client.scheduler_info(n_workers=-1)["workers"])
+
+    def _sound(self) -> set[str]:
+        """Return the workers there are, having sent away those that are new and lack something."""
+        addresses = self._addresses()
+        if self._needs is None or addresses <= self._known:
+            return addresses
+        lacks = self._lacks(addresses - self._known)
+        self._known |= addresses
+        for address, lack in lacks.items():
+            self._say(f"The worker {address} joined and is sent away: {lack}.")
+            self._client.retire_workers([address])
+        return addresses - set(lacks)
+
+    def _lacks(self, addresses: Collection[str]) -> dict[str, str]:
+        """Return for each worker that lacks something what it is."""
+        if self._needs is None or not addresses:
+            return {}
+        found = self._client.run(lacking, self._needs, workers=list(addresses), on_error="return")
+        said = {where: first_line(lack) if isinstance(lack, Exception) else lack for where, lack in found.items()}
+        return {address: lack for address, lack in said.items() if lack}
+
+    @contextlib.contextmanager
+    def _scheduler_there(self) -> Iterator[None]:
+        """Say in one sentence that the scheduler is gone."""
+        try:
+            yield
+        except LOST as error:
+            raise ForgeryPrepError(
+                f"The Dask scheduler at {self._client.scheduler.address} is gone. All that is finished is kept: start "
+                "a scheduler and run the same command again."
+            ) from error
 
     def _running(self) -> int:
-        return len(self._client.scheduler_info(n_workers=-1)["workers"])
+        return len(self._addresses())
 
     def _replace_lost(self) -> None:
         """Start processes in place of those that stay away: a nanny gives up on one that dies while it starts."""
@@ -145,8 +244,28 @@ def _kill(dask_worker: Any) -> None:
     os.kill(dask_worker.pid, signal.SIGKILL)
 
 
+def lacking(wanted: Needs) -> str:
+    """Return what this process lacks of what is needed, or nothing."""
+    for name, path in wanted.paths:
+        if not os.path.exists(path):
+            return f"it does not see the {name}, {path}"
+    here = versions()
+    for package, version in wanted.software:
+        if here.get(package) != version:
+            return f"it has {package} {here.get(package, 'not at all')} in place of {version}"
+    return ""
+
+
+_lacking_once = functools.lru_cache(maxsize=8)(lacking)
+
+
 @contextlib.contextmanager
-def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
+def cluster(
+    workers: int,
+    scheduler: str | None = None,
+    wanted: Needs | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Iterator[Workers]:
     """Start worker processes, or join a running scheduler, and stop them at the end.
 
     Parameters
@@ -155,11 +274,15 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
         Processes, one thread each.
     scheduler : str, optional
         Address of an existing Dask scheduler, such as `tcp://host:8786`.
+    wanted : Needs, optional
+        What the workers of that scheduler must have.
+    say : callable, optional
+        Told of workers that join and are sent away.
 
     Raises
     ------
     ForgeryPrepError
-        No scheduler answers there.
+        No scheduler answers there, or one of its workers lacks something.
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(dask.config.set(SETTINGS))
@@ -180,7 +303,9 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Workers]:
                 )
                 client = stack.enter_context(Client(stack.enter_context(local)))
         client.register_plugin(SingleThread())
-        yield Workers(client, local)
+        crew = Workers(client, local, wanted if scheduler else None, say)
+        crew.check()
+        yield crew
 
 
 @contextlib.contextmanager
@@ -206,11 +331,15 @@ def _interrupts_put_off() -> Iterator[None]:
         signal.raise_signal(signal.SIGINT)
 
 
-def _call(function: Callable[..., Any], *arguments: Any) -> Any:
+def _call(wanted: Needs | None, function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function on a worker; an error of ours leaves its causes behind.
 
     Exceptions of compiled libraries cannot be sent, and would turn the error that names them into one without a type.
+    A worker that lacks something gives the task back: it has joined a moment ago and is about to be sent away.
     """
+    if wanted is not None and _lacking_once(wanted):
+        time.sleep(LEAVING)
+        raise Reschedule
     try:
         return function(*arguments)
     except ForgeryPrepError as error:
@@ -219,13 +348,14 @@ def _call(function: Callable[..., Any], *arguments: Any) -> Any:
     raise ours
 
 
-def _outcome(future: Future, number: int) -> Outcome:
-    try:
+def _outcome(future: Future, number: int, error: BaseException | None) -> Outcome:
+    if error is None:
         return Outcome(number, value=future.result())
-    except KilledWorker:
+    if isinstance(error, KilledWorker):
         return Outcome(number, failure="the process working on it died each time")
-    except MemoryError:
+    if isinstance(error, MemoryError):
         return Outcome(number, failure="it needs more memory than there is")
+    raise error
 
 
 class SingleThread(WorkerPlugin):  # type: ignore[misc]  # distributed has no types

@@ -15,10 +15,10 @@ from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, labelling, shards, thresholds, trusting
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.cluster import Workers, cluster, needs
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
-from pipeline.store.lock import alone
+from pipeline.store.lock import alone, lock_of
 from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spec
 
 DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
@@ -117,15 +117,18 @@ def relabel(
         raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
     if any(LABELS[kind].source == "mask" for kind in kinds) and not root.is_dir():
         raise ConfigError(f"The dataset's folder {root} is not there; masks are read from it. Name it with --root.")
+    shown = progress or Silent()
+    if scheduler:  # its workers have working folders of their own
+        location, root = store.absolute(location), root.absolute()
     with alone(location):
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
         _check_masks(group, kinds, root)
-        with cluster(workers, scheduler) as crew:
-            _check_crops(crew, location, progress or Silent())
-        _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
-        with cluster(workers, scheduler) as crew:
-            finish(crew, location, root, progress or Silent(), again=kinds)
+        masks = {"folder_of_the_dataset": root} if any(LABELS[kind].source == "mask" for kind in kinds) else {}
+        with cluster(workers, scheduler, needs(lock_of_the_store=lock_of(location), **masks), shown.say) as crew:
+            _check_crops(crew, location, shown)
+            _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
+            finish(crew, location, root, shown, again=kinds)
 
 
 def _check_masks(group: store.Group, kinds: Collection[str], root: Path) -> None:
@@ -162,13 +165,15 @@ def reblend(
     progress: Progress | None = None,
 ) -> None:
     """Make the blends again; crops and labels stay as they are. Parameters as for `relabel`."""
+    shown = progress or Silent()
+    location = store.absolute(location) if scheduler else location
     with alone(location):
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
         _set_recipe(group, dataclasses.replace(old, blending=recipe.blending if recipe else old.blending))
         store.delete_group(group, store.BLENDS)
-        with cluster(workers, scheduler) as crew:
-            finish(crew, location, Path(), progress or Silent())
+        with cluster(workers, scheduler, needs(lock_of_the_store=lock_of(location)), shown.say) as crew:
+            finish(crew, location, Path(), shown)
 
 
 def _changed(old: Labelling, kinds: Collection[str], recipe: Recipe | None) -> Labelling:

@@ -4,7 +4,7 @@ import contextlib
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,9 @@ from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.stages import layout, shards
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.cluster import Workers, cluster, needs
 from pipeline.stages.finalize import finish
-from pipeline.store.lock import alone, staging_of
+from pipeline.store.lock import alone, lock_of, staging_of
 from pipeline.store.schema import IMAGE
 from pipeline.store.writing import writing
 from pipeline.versions import versions
@@ -87,6 +87,9 @@ def run(
         No space or no permission; what is written stays and the same call goes on.
     """
     shown = progress or Silent()
+    if scheduler:  # its workers have working folders of their own
+        here = replace(job.dataset, root=job.dataset.root.absolute())
+        job = replace(job, location=store.absolute(job.location), dataset=here)
     settings = json.loads(json.dumps(job.settings()))
     # before the lock, which a disk that is read-only would refuse
     if not overwrite and _progress_of(job, settings).get("complete"):
@@ -98,7 +101,8 @@ def run(
         done = _progress_of(job, settings)
         if not store.is_local(job.location):
             store.check_writable(job.location)
-        with cluster(workers, scheduler) as crew:
+        wanted = needs(folder_of_the_dataset=job.dataset.root, lock_of_the_store=lock_of(job.location))
+        with cluster(workers, scheduler, wanted, shown.say) as crew:
             if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
                 _crop(crew, job, settings, device, shown)

@@ -40,6 +40,11 @@ def is_local(location: str) -> bool:
     return "://" not in location
 
 
+def absolute(location: str) -> str:
+    """Return a location that means the same in every working folder."""
+    return str(Path(location).absolute()) if is_local(location) else location
+
+
 def connect(location: str) -> Any:
     """Return zarr's own store object for a path or a URL."""
     if is_local(location):

@@ -25,6 +25,11 @@ def staging_of(location: str) -> Path:
     return Path("stores").resolve() / f"{whole.rsplit('/', 1)[-1]}-{place}.parts"
 
 
+def lock_of(location: str) -> Path:
+    """Return the file that is there while a process writes the store."""
+    return staging_of(location).with_suffix(".lock")
+
+
 @contextlib.contextmanager
 def alone(location: str) -> Iterator[None]:
     """Keep others from writing a store; the lock of a killed process is free at once.
@@ -36,7 +41,7 @@ def alone(location: str) -> Iterator[None]:
     WriteError
         The lock's folder cannot be written.
     """
-    path = staging_of(location).with_suffix(".lock")
+    path = lock_of(location)
     lock = FileLock(path)
     with writing(str(path)):
         path.parent.mkdir(parents=True, exist_ok=True)

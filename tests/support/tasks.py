@@ -76,3 +76,9 @@ def index_or_die(group: Group, root: Path, *more: Any) -> tuple[int, int]:
         mark.touch()
         die()
     return index_group(group, root, *more)
+
+
+def slow(number: int, seconds: float) -> str:
+    """Take some time and return the working folder."""
+    time.sleep(seconds)
+    return os.getcwd()

@@ -1,5 +1,6 @@
 """The map over processes: every outcome once, whatever becomes of the processes."""
 
+import json
 import os
 import signal
 import subprocess
@@ -69,11 +70,11 @@ def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
 
 def test_a_task_that_waits_is_not_taken_for_the_one_that_hangs(monkeypatch):
     with cluster(1) as crew:
-        monkeypatch.setattr(crew, "_running", lambda: 2)  # four tasks in flight on one process
+        monkeypatch.setattr(crew, "_sound", lambda: {"one", "two"})  # four tasks in flight on one process
         submit = crew._client.submit
 
         def last_first(function, *arguments, **options):  # as one that was taken from another process overtakes
-            return submit(function, *arguments, priority=arguments[1], **options)
+            return submit(function, *arguments, priority=arguments[2], **options)
 
         monkeypatch.setattr(crew._client, "submit", last_first)
         outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 3, 1.0) for n in range(4)], deadline=10)}
@@ -123,3 +124,112 @@ def test_a_scheduler_that_does_not_answer_is_a_sentence():
 def test_a_task_without_memory_fails_alone(crew):
     (outcome,) = crew.map(tasks.fill_memory, [(3,)])
     assert outcome.failure == "it needs more memory than there is"
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    """Yield a scheduler's address and a function that adds a worker started in a working folder of its own."""
+    started = []
+
+    def begin(*words, folder):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "distributed.cli." + words[0], *words[1:]],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        started.append(process)
+        return process
+
+    file = tmp_path / "scheduler.json"
+    scheduler = begin("dask_scheduler", "--port", "0", "--no-dashboard", "--scheduler-file", str(file), folder=tmp_path)
+    patiently(file.exists)
+    address = json.loads(file.read_text())["address"]
+
+    def join(name):
+        folder = tmp_path / name
+        folder.mkdir()
+        words = ("--no-dashboard", "--nthreads", "1", "--no-nanny", "--name", name, address)
+        return begin("dask_worker", *words, folder=folder)
+
+    yield address, join, scheduler
+    for process in started:
+        process.kill()
+        process.wait()
+
+
+def patiently(condition, seconds=60):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def test_a_worker_that_lacks_a_folder_is_refused_by_name(elsewhere, tmp_path):
+    address, join, _ = elsewhere
+    join("one")
+    wanted = module.needs(folder_of_the_dataset=tmp_path / "nowhere")
+    with pytest.raises(ForgeryPrepError, match=r"worker tcp://.* does not see the folder of the dataset, .*nowhere"):
+        refused(address, wanted)
+
+
+def refused(address, wanted):
+    while True:  # until the worker has joined
+        with cluster(1, address, wanted):
+            time.sleep(0.2)
+
+
+def test_a_worker_with_other_software_is_refused_by_name(elsewhere):
+    address, join, _ = elsewhere
+    join("one")
+    software = tuple(module.versions().items())
+    other = tuple((name, "0.0" if name == "numpy" else version) for name, version in software)
+    with pytest.raises(ForgeryPrepError, match=r"worker tcp://.* it has numpy .* in place of 0\.0"):
+        refused(address, module.Needs((), other))
+
+
+def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_path):
+    address, join, _ = elsewhere
+    here = tmp_path / "one"  # a relative path: the first worker alone sees it
+    said = []
+    join("one")
+    with cluster(1, address, None) as crew:
+        patiently(lambda: crew._running() == 1)
+    (here / "data").touch()
+    wanted = module.Needs((("folder of the dataset", "data"),))
+    with cluster(1, address, wanted, said.append) as crew:
+        outcomes = {}
+        for outcome in crew.map(tasks.slow, [(n, 0.5) for n in range(24)]):
+            outcomes[outcome.number] = outcome.value
+            if len(outcomes) == 1:
+                join("two")
+        patiently(lambda: crew._running() == 1)
+    assert {number: folder for number, folder in outcomes.items() if folder != str(here)} == {}
+    assert sorted(outcomes) == list(range(24))
+    assert any("joined and is sent away: it does not see the folder of the dataset" in text for text in said)
+
+
+def test_workers_that_join_are_given_tasks(elsewhere, tmp_path):
+    address, join, _ = elsewhere
+    join("one")
+    with cluster(1, address) as crew:
+        patiently(lambda: crew._running() == 1)
+        folders = []
+        for outcome in crew.map(tasks.slow, [(n, 0.5) for n in range(40)]):
+            folders.append(outcome.value)
+            if len(folders) == 1:
+                join("two")
+    assert set(folders) == {str(tmp_path / "one"), str(tmp_path / "two")}
+
+
+def test_a_scheduler_that_goes_away_is_one_sentence(elsewhere):
+    address, join, scheduler = elsewhere
+    join("one")
+    with cluster(1, address) as crew:
+        patiently(lambda: crew._running() == 1)
+        outcomes = crew.map(tasks.slow, [(n, 0.2) for n in range(1000)])
+        next(outcomes)
+        scheduler.kill()
+        with pytest.raises(ForgeryPrepError, match=f"scheduler at {address} is gone. All that is finished is kept"):
+            list(outcomes)

@@ -23,6 +23,7 @@ import cli.predict
 import cli.prep
 import cli.train
 from pipeline.config import RECIPES
+from pipeline.video.encode import write_video
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted((ROOT / "docs").glob("*.md"))
@@ -71,11 +72,12 @@ def workspace(request, tmp_path, tiny, tiny_store, monkeypatch):
     for number in range(2):
         for folder in ("clips", "portraits"):
             (tmp_path / folder).mkdir(exist_ok=True)
-        shutil.copy(tiny.root / f"original_sequences/youtube/raw/videos/{number:03}.mp4", tmp_path / "clips")
+        faces = (footage.frame("real", number, moment) for moment in range(17))
+        write_video(tmp_path / f"clips/{number:03}.mp4", faces, fps=25, crf=18)
         cv2.imwrite(str(tmp_path / f"portraits/{number}.png"), skimage.data.astronaut()[..., ::-1])
-    rows = ["real,fake,mask", "clips/000.mp4,fake.mp4,mask.mp4"]
+    rows = ["real,fake,mask", "clip.mp4,fake.mp4,mask.mp4"]
     (tmp_path / "mine.csv").write_text("\n".join(rows))
-    shutil.copy(tiny.root / "manipulated_sequences/Warp/raw/videos/000_001.mp4", tmp_path / "fake.mp4")
+    shutil.copy(tiny.root / "manipulated_sequences/Warp/c23/videos/000_001.mp4", tmp_path / "fake.mp4")
     shutil.copy(tiny.root / "manipulated_sequences/Warp/masks/videos/000_001.mp4", tmp_path / "mask.mp4")
     shutil.copy(tiny.root / "original_sequences/youtube/c23/videos/000.mp4", tmp_path / "clip.mp4")
     cv2.imwrite(str(tmp_path / "photograph.png"), skimage.data.astronaut()[..., ::-1])
@@ -98,7 +100,8 @@ def test_every_command_of_a_page_runs(page, workspace, tiny, scheduler, monkeypa
             with pytest.raises(SystemExit) as left:
                 PROGRAMS[words[0]]()
             said = capsys.readouterr()
-            assert not left.value.code, f"{line}\n{said.out}\n{said.err}"
+            partial = words[:2] == ["forgery-prep", "doctor"]  # 1: the copy is not complete
+            assert (left.value.code or 0) in (0, int(partial)), f"{line}\n{said.out}\n{said.err}"
     for text in blocks(page, "python"):
         subprocess.run([sys.executable, "-c", text], check=True)
 

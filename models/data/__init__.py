@@ -1,6 +1,6 @@
 """From rows of stores to batches: reading, row table, sampling, augmentation, online blends, corruptions.
 
-Only `models.data.store_reader` imports tensorstore.
+Only `pipeline.store.pictures` imports tensorstore.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -1,18 +1,16 @@
-"""Store reader: any rows of an array in one gather, for training and evaluation. The only importer of tensorstore."""
+"""Store reader: any rows of an array in one gather, for training and evaluation."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import tensorstore
 from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
 from pipeline.errors import DamageError, StoreError
+from pipeline.store import pictures
 from pipeline.store.hashing import combined_digest
 
 CACHE = 64 << 20  # bytes; enough for the shards' indexes, so that each is read once
@@ -86,9 +84,9 @@ class Reader:
         try:
             return np.asarray(reading.result())
         except (ValueError, OSError, RuntimeError) as error:
-            reason = str(error).split(" [source locations", 1)[0]
             raise DamageError(
-                f"{name} in {self.location} cannot be read back ({reason}); forgery-prep verify finds all damage."
+                f"{name} in {self.location} cannot be read back ({pictures.reason(error)}); "
+                "forgery-prep verify finds all damage."
             ) from error
 
     def gather(self, name: str, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[Any]:
@@ -120,20 +118,6 @@ class Plain:
         return store.read(self.array, self.rows if self.rows is not None else slice(None))
 
 
-class _Threads:
-    """Whether tensorstore's threads run in this process, or were lost in the fork that began it."""
-
-    run, lost = False, False
-
-    @classmethod
-    def forked(cls) -> None:
-        cls.run, cls.lost = False, cls.run or cls.lost
-
-
-if hasattr(os, "register_at_fork"):  # Windows knows no fork
-    os.register_at_fork(after_in_child=_Threads.forked)
-
-
 def open_store(location: str) -> Reader:
     """Open a store.
 
@@ -149,11 +133,10 @@ def open_store(location: str) -> Reader:
     StoreError
         There is no store, it has another format version, or its first run has not finished.
     """
-    if _Threads.lost:
+    if not pictures.usable():
         return columns_of(location)
-    _Threads.run = True
-    context = tensorstore.Context({"cache_pool": {"total_bytes_limit": CACHE}})
-    return _open(location, lambda path, array: _open_array(location, path, context))
+    shared = pictures.context(CACHE)
+    return _open(location, lambda path, array: pictures.open_array(location, path, shared))
 
 
 def columns_of(location: str) -> Reader:
@@ -186,18 +169,3 @@ def _open(location: str, pixels: Callable[[str, store.Array], Any]) -> Reader:
         names={name: store.meanings(group, name) for name in ("method", "split", "compression")},
         pixels={path: pixels(path, array) for path, array in store.every_array(group) if array.shards is not None},
     )
-
-
-def _open_array(location: str, path: str, context: tensorstore.Context) -> Any:
-    base = {"driver": "file", "path": f"{Path(location).resolve()}/{path}/"}
-    spec = {
-        "driver": "zarr3",
-        "kvstore": base if store.is_local(location) else f"{location.rstrip('/')}/{path}/",
-        "fill_missing_data_reads": False,  # a lost shard must never read as "nothing manipulated"
-        "recheck_cached_data": "open",
-        "recheck_cached_metadata": "open",
-    }
-    try:
-        return tensorstore.open(spec, open=True, read=True, context=context).result()
-    except (ValueError, OSError) as error:
-        raise StoreError(f"{path} in {location} cannot be opened: {error}.") from error

@@ -181,7 +181,7 @@ def _label(bench: Bench, kind: str, rows: labelling.Rows) -> None:
     recipe, some = stored_recipe(bench.group), sorted(bench.damage[kind])
     root = _folder(bench.root) if bench.root else Path()
     try:
-        shards.write_labels(bench.crew, bench.location, kind, rows, recipe, root, bench.progress, some)
+        shards.write_labels(bench.crew, bench.location, {kind: some}, rows, recipe, root, bench.progress)
     except ForgeryPrepError as error:
         bench.notes.append(f"{kind}: {error}")
     else:
@@ -192,16 +192,16 @@ def _label_column(bench: Bench) -> None:
     if "label" in bench.damage and "ssim" not in bench.damage:
         read, minimum = None, stored_recipe(bench.group).labelling.ssim_minimum
         if "ssim" in bench.group:
-            read = shards.read_back(bench.crew, bench.location, "ssim", bench.progress)
+            read = _read(bench, "ssim")
         put_column(bench, "label", finalize.labels_of(sound(bench), read, minimum))
 
 
 def _trust_columns(bench: Bench, rows: labelling.Rows) -> None:
     lost = [name for name in trusting.COLUMNS if name in bench.damage]
     if lost and not {"image", "ssim", "hull", "mask", THRESHOLD.name} & bench.damage.keys():
-        recipe = stored_recipe(bench.group)
-        made = trusting.measure(bench.crew, bench.location, rows, recipe, bench.progress)
-        _put_columns(bench, lost, made)
+        trusted = rows, stored_recipe(bench.group)
+        measured = shards.read_back(bench.crew, bench.location, (), "labels", bench.progress, trusted=trusted)[1]
+        _put_columns(bench, lost, measured)
 
 
 def _blends(bench: Bench) -> None:
@@ -221,9 +221,9 @@ def _blends(bench: Bench) -> None:
                 store.delete_shard(store.array_of(bench.group, path), number)
     columns, recipe = sound(bench), stored_recipe(bench.group)
     rows = labelling.rows_of(columns, stored_names(bench.group))
-    hull = shards.read_back(bench.crew, bench.location, "hull", bench.progress) if "hull" in bench.group else None
-    usable = finalize.usable_of(columns, hull)
-    blending.write_blends(bench.crew, bench.location, columns, rows, usable, recipe, bench.progress)
+    usable = finalize.usable_of(columns, _read(bench, "hull") if "hull" in bench.group else None)
+    planned = blending.plan(columns, usable, recipe)
+    blending.write_blends(bench.crew, bench.location, columns, rows, planned, recipe, bench.progress)
     for path in lost:
         bench.mended(path, "made again")
 
@@ -240,7 +240,7 @@ def _numbers(bench: Bench) -> None:
 
 def _record(bench: Bench, path: str) -> bool:
     """Write the numbers of one array's rows where they are others, if its values are what they were; tell whether."""
-    read = shards.read_back(bench.crew, bench.location, path, bench.progress)
+    read = _read(bench, path)
     if read.damaged or shards.digest_of(bench.group, path, read) != bench.digest(path):
         return False
     written = seal.numbers(bench.group, path)
@@ -248,6 +248,10 @@ def _record(bench: Bench, path: str) -> bool:
         shards.record(bench.group, path, read)
         bench.done.append(f"{store.CHECKS}/{seal.array_name(path)}: written again")
     return True
+
+
+def _read(bench: Bench, path: str) -> shards.ReadBack:
+    return shards.read_back(bench.crew, bench.location, [path], path, bench.progress)[0][path]
 
 
 def _seal(bench: Bench) -> None:

@@ -212,7 +212,7 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
     array: store.Array = store.array_of(group, path)
     span = _span(array, number)
     try:
-        values = store.read(array, slice(*store.shard_rows(array, number)))
+        values = store.gather(array, slice(*store.shard_rows(array, number)))
     except DamageError as error:
         return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
     findings = []
@@ -235,8 +235,8 @@ def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.
 
 def _again(group: store.Group, kind: str, row: int, about: labelling.Rows) -> NDArray[Any]:
     recipe = stored_recipe(group)
-    task = labelling.LabelTask(kind, (row, row + 1), about, recipe.labelling, recipe.cropping, Path())
-    return np.asarray(labelling.label_rows(group, task)[0])
+    task = labelling.LabelTask((kind,), (row, row + 1), about, recipe.labelling, recipe.cropping, Path())
+    return np.asarray(labelling.label_rows(group, task)[kind][0])
 
 
 def _span(array: store.Array, number: int) -> str:

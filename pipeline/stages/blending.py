@@ -10,14 +10,17 @@ from numpy.typing import NDArray
 from pipeline import blend, store
 from pipeline.blend import Blend
 from pipeline.config import Recipe, digest
-from pipeline.errors import RejectError, TaskError
+from pipeline.errors import RejectError
 from pipeline.labels.hull import difference_mask
 from pipeline.progress import Progress
+from pipeline.stages import shards
 from pipeline.stages.cluster import Workers
-from pipeline.stages.labelling import Rows
+from pipeline.stages.labelling import Crops, Rows
+from pipeline.store.hashing import row_digests
 from pipeline.store.schema import BLENDS
 
 PIXELS = tuple(spec.name for spec in BLENDS if spec.sharded)
+PATHS = tuple(f"{store.BLENDS}/{name}" for name in PIXELS)
 
 
 def write_blends(
@@ -25,10 +28,10 @@ def write_blends(
     location: str,
     columns: Mapping[str, NDArray[Any]],
     rows: Rows,
-    usable: NDArray[np.bool_],
+    planned: Sequence[Blend],
     recipe: Recipe,
     progress: Progress,
-) -> None:
+) -> shards.Written:
     """Make the group as planned; one that was planned otherwise is replaced.
 
     Parameters
@@ -39,30 +42,30 @@ def write_blends(
         The store's columns.
     rows : Rows
         What every row's labels are made from.
-    usable : ndarray of shape (n,), bool
-        Fakes whose difference from their real is not empty.
+    planned : sequence of Blend
+        From `plan`.
     recipe : Recipe
     progress : Progress
+
+    Returns
+    -------
+    dict of (str, int) to bytes
+        Digests of the rows of every shard that was written, by array and number.
     """
-    planned = plan(columns, usable, recipe)
     while planned:
         group = _ensure(location, planned, columns, recipe)
         todo = sorted({number for name in PIXELS for number in store.missing_shards(store.array_of(group, name))})
         tasks = [(location, number, *_inputs(group, number, planned, columns, rows), recipe) for number in todo]
-        failed: list[Blend] = []
         total = store.shard_count(store.array_of(group, PIXELS[0]))
-        with progress.stage("blends", total) as advance:
-            advance(total - len(todo), "")
-            for outcome in crew.map(blend_shard, tasks):
-                if outcome.failure:
-                    raise TaskError(f"Blending failed: {outcome.failure}. Run the same command again to try once more.")
-                failed += outcome.value
-                advance(1, "")
+        made = shards.on_shards(crew, blend_shard, tasks, total, "blends", progress)
+        failed = [each for some, _ in made for each in some]
         if not failed:
-            return
+            each = zip(todo, made, strict=True)
+            return {(path, number): digests for number, (_, of) in each for path, digests in of.items()}
         # rare: no distortion left a mask; the plan without these is as deterministic as the plan with them
         planned = [each for each in planned if each not in set(failed)]
     store.delete_group(store.open_group(location, "r+"), store.BLENDS)  # what another recipe left there
+    return {}
 
 
 def plan(columns: Mapping[str, NDArray[Any]], usable: NDArray[np.bool_], recipe: Recipe) -> list[Blend]:
@@ -90,9 +93,11 @@ def _ensure(
     """Return the group for a plan, making it anew unless it was made for exactly this plan."""
     parent = store.open_group(location, "r+")
     parameters = blend.parameters(recipe.blending, recipe.labelling)
-    made_for = digest([parameters, [list(asdict(each).values()) for each in planned]])
-    if store.BLENDS in parent and store.attributes_of(store.group_of(parent, store.BLENDS)).get("made_for") == made_for:
-        return store.group_of(parent, store.BLENDS)
+    made_of = _made_of(recipe, store.attributes_of(parent)["digests"])
+    if is_made(parent, planned, recipe):
+        group = store.group_of(parent, store.BLENDS)
+        group.attrs["made_of"] = made_of
+        return group
     group = store.subgroup(parent, store.BLENDS)
     outside = np.array([each.outside for each in planned])
     values: dict[str, Any] = {
@@ -114,8 +119,36 @@ def _ensure(
         store.add_array(group, spec, lengths, recipe.chunking, parameters=parameters, **more)
         if spec.name in values:
             store.write_column(group, spec.name, values[spec.name])
-    group.attrs["made_for"] = made_for
+    group.attrs.update({"made_for": _made_for(planned, recipe), "made_of": made_of})
     return group
+
+
+def is_made(group: store.Group, planned: Sequence[Blend], recipe: Recipe) -> bool:
+    """Tell whether a store has the blends' arrays and they were made for exactly this plan."""
+    return _told(group, "made_for") == _made_for(planned, recipe)
+
+
+def follows(group: store.Group, recipe: Recipe, digests: Mapping[str, str]) -> bool:
+    """Tell whether a store's blends were planned from the labels with these digests, and with this recipe."""
+    return _told(group, "made_of") == _made_of(recipe, digests)
+
+
+def _made_for(planned: Sequence[Blend], recipe: Recipe) -> str:
+    parameters = blend.parameters(recipe.blending, recipe.labelling)
+    return digest([parameters, [list(asdict(each).values()) for each in planned]])
+
+
+def _made_of(recipe: Recipe, digests: Mapping[str, str]) -> str:
+    """Return one digest of all that can change a plan: crops, landmarks and the rows never do."""
+    parameters = blend.parameters(recipe.blending, recipe.labelling)
+    return digest([parameters, recipe.seed, digests.get("label", ""), digests.get("hull", "")])
+
+
+def _told(group: store.Group, name: str) -> str:
+    """Return an attribute of the blends' group; empty where there is none."""
+    if store.BLENDS not in group:
+        return ""
+    return str(store.attributes_of(store.group_of(group, store.BLENDS)).get(name, ""))
 
 
 Inputs = tuple[list[Blend], NDArray[np.float32], list[tuple[int, int, str]]]
@@ -139,25 +172,33 @@ def blend_shard(
     landmarks: NDArray[np.float32],
     pairs: list[tuple[int, int, str]],
     recipe: Recipe,
-) -> list[Blend]:
+) -> tuple[list[Blend], dict[str, bytes]]:
     """Render and write one shard's blends, with their insides' landmarks of shape (blends, 68, 2).
 
-    Where some cannot be rendered nothing is written, and those are returned.
+    Returns
+    -------
+    failed : list of Blend
+        Blends that cannot be rendered: where there are some, nothing is written.
+    digests : dict of str to bytes
+        Of the rows of what was written, by array.
     """
     group = store.open_group(location, "r+")
-    images = store.array_of(group, "image")
+    wanted = [row for each in blends for row in (each.inside, each.outside)]
+    of_fakes = [pair for each, pair in zip(blends, pairs, strict=True) if each.kind == "fr"]  # differences are needed
+    crops = Crops(group, [*wanted, *(row for fake, real, _ in of_fakes for row in (fake, real))])
     failed, rendered = [], []
     for each, points, (fake, real, level) in zip(blends, landmarks, pairs, strict=True):
-        inside, outside = store.read(images, [each.inside, each.outside])
         difference = None
         if each.kind == "fr":
-            ours, theirs = store.read(images, [fake, real])
-            difference = difference_mask(ours, theirs, recipe.labelling, level)
+            difference = difference_mask(crops[fake], crops[real], recipe.labelling, level)
         try:
-            rendered.append(blend.render(each, inside, outside, points, difference, recipe.blending, recipe.labelling))
+            faces = crops[each.inside], crops[each.outside]
+            rendered.append(blend.render(each, *faces, points, difference, recipe.blending, recipe.labelling))
         except RejectError:
             failed.append(each)
-    if not failed:
-        for name, values in zip(("image", "hull", "boundary"), zip(*rendered, strict=True), strict=True):
-            store.write_shard(store.array_of(group, f"{store.BLENDS}/{name}"), number, np.stack(values))
-    return failed
+    digests: dict[str, bytes] = {}
+    for path, some in zip(PATHS, zip(*rendered, strict=True), strict=True) if not failed else ():
+        values = np.stack(some)
+        store.write_shard(store.array_of(group, path), number, values)
+        digests[path] = row_digests(values)
+    return failed, digests

@@ -2,7 +2,8 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone, lock_of
 from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spec
 
-DECIDING = ("ssim", "hull")  # kinds whose pixel counts decide `label` and the blends
 FOLLOWING = ("label", THRESHOLD.name, *trusting.COLUMNS)  # columns that follow from the crops and the labels
 
 
@@ -48,38 +48,85 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
     again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
     digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
     if not _recorded(group, IMAGE.name, digests):
-        crops = shards.read_back(crew, location, IMAGE.name, progress)
-        digests[IMAGE.name] = shards.record(group, IMAGE.name, crops)
-    digests = {name: value for name, value in digests.items() if name not in outdated | again}
+        crops, _ = shards.read_back(crew, location, [IMAGE.name], "crops", progress)
+        digests[IMAGE.name] = shards.record(group, IMAGE.name, crops[IMAGE.name])
+    stale = outdated | again
+    stale |= {"label"} if "ssim" in stale else set()
+    stale |= {*trusting.COLUMNS} if stale & {*trusting.KINDS} else set()
+    digests = {name: value for name, value in digests.items() if name not in stale}
     # before any array changes: a killed run leaves no digest of what it had begun to replace
     group.attrs.update({"complete": False, "digests": digests})
     columns = store.read_columns(group)
     columns |= thresholds.settle(crew, location, columns, recipe, "ssim" in outdated | again, progress)
-    rows = labelling.rows_of(columns, stored_names(group))
-    read: dict[str, shards.ReadBack] = {}
-    for kind in kinds:
-        if kind in outdated:
-            _make(group, kind, recipe)
-        every = range(store.shard_count(store.array_of(group, kind)))
-        shards.write_labels(crew, location, kind, rows, recipe, root, progress, every if kind in again else None)
-        if kind in DECIDING or not _recorded(group, kind, digests):
-            read[kind] = shards.read_back(crew, location, kind, progress)
-            if read[kind].damaged:  # by a power cut or a disk: labels follow from the crops
-                shards.write_labels(crew, location, kind, rows, recipe, root, progress, read[kind].damaged)
-                read[kind] = shards.read_back(crew, location, kind, progress)
-            digests[kind] = shards.record(group, kind, read[kind])
-    columns["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
-    store.write_column(group, "label", columns["label"])
     trusting.add_missing(group, columns, recipe)
-    for name, values in trusting.measure(crew, location, rows, recipe, progress).items():
+    for kind in outdated:
+        _make(group, kind, recipe)
+    made_from = Sources(labelling.rows_of(columns, stored_names(group)), recipe, root)
+    read, measured = _label(crew, location, made_from, kinds, again, progress)
+    digests |= {kind: shards.record(group, kind, each) for kind, each in read.items()}
+    if "ssim" in read or "label" not in digests:
+        measured["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
+    for name, values in measured.items():
         columns[name] = values
         store.write_column(group, name, values)
-    _blend(crew, location, columns, rows, read.get("hull"), digests, progress)
+        digests[name] = column_digest(name, values)
+    # a run that is killed from here on need not read the labels again
+    group.attrs.update({"digests": digests, "counts": _counts(group, columns, read)})
+    _blend(crew, location, columns, made_from, read.get("hull"), digests, progress)
     for prefix in ("", f"{store.REJECTS}/", f"{store.BLENDS}/"):
         digests |= _column_digests(group, prefix)
     digests = {name: value for name, value in digests.items() if name in group}
     group.attrs.update({"digests": digests, "counts": _counts(group, columns, read)})
     seal.close(location)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What labels are made from, and how."""
+
+    rows: labelling.Rows
+    recipe: Recipe
+    root: Path  # the dataset's folder, for masks
+
+
+def _label(
+    crew: Workers,
+    location: str,
+    sources: Sources,
+    kinds: Sequence[str],
+    again: Collection[str],
+    progress: Progress,
+) -> tuple[dict[str, shards.ReadBack], trusting.Columns]:
+    """Write the labels that are missing, and those of the kinds `again`; then read every shard once.
+
+    Returns
+    -------
+    read : dict of str to ReadBack
+        The kinds that were written, and those without a digest.
+    measured : dict of str to ndarray of shape (rows,)
+        `trusting.COLUMNS`, where they follow from a label that was written or have no digest.
+    """
+    group = store.open_group(location)
+    arrays = {kind: store.array_of(group, kind) for kind in kinds}
+    todo = {
+        kind: range(store.shard_count(array)) if kind in again else store.missing_shards(array)
+        for kind, array in arrays.items()
+    }
+    digests = store.attributes_of(group)["digests"]
+    unread = [kind for kind in kinds if todo[kind] or not _recorded(group, kind, digests)]
+    if "ssim" in kinds and "ssim" not in unread and "label" not in digests:
+        unread.append("ssim")  # the column `label` counts its pixels
+    measure = bool({*unread} & {*trusting.KINDS}) or not {*trusting.COLUMNS} <= digests.keys()
+    if not unread and not measure:
+        return {}, {}
+    rows, recipe = sources.rows, sources.recipe
+    trusted = (rows, recipe) if measure else None
+    written = shards.write_labels(crew, location, todo, rows, recipe, sources.root, progress)
+    read, measured = shards.read_back(crew, location, unread, "labels", progress, written, trusted)
+    if damaged := {kind: each.damaged for kind, each in read.items() if each.damaged}:  # by a power cut or a disk
+        more = shards.write_labels(crew, location, damaged, rows, recipe, sources.root, progress)
+        read, measured = shards.read_back(crew, location, unread, "labels", progress, {**written, **more}, trusted)
+    return read, measured
 
 
 def relabel(
@@ -126,7 +173,8 @@ def relabel(
         _check_masks(group, kinds, root)
         masks = {"folder_of_the_dataset": root} if any(LABELS[kind].source == "mask" for kind in kinds) else {}
         with cluster(workers, scheduler, needs(lock_of_the_store=lock_of(location), **masks), shown.say) as crew:
-            _check_crops(crew, location, shown)
+            if any(LABELS[kind].source in ("pair", "image") for kind in kinds):
+                _check_crops(crew, location, shown)
             _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
             finish(crew, location, root, shown, again=kinds)
 
@@ -147,7 +195,9 @@ def _check_crops(crew: Workers, location: str, progress: Progress) -> None:
     """Refuse to compute labels from crops that are damaged."""
     group = store.open_group(location)
     array = store.array_of(group, IMAGE.name)
-    damaged = store.missing_shards(array) or shards.read_back(crew, location, IMAGE.name, progress).damaged
+    damaged = store.missing_shards(array)
+    if not damaged:
+        damaged = shards.read_back(crew, location, [IMAGE.name], "crops", progress)[0][IMAGE.name].damaged
     if damaged:
         low, high = store.shard_rows(array, damaged[0])
         raise DamageError(
@@ -196,26 +246,42 @@ def _blend(
     crew: Workers,
     location: str,
     columns: Mapping[str, NDArray[Any]],
-    rows: labelling.Rows,
+    sources: Sources,
     hull: shards.ReadBack | None,
     digests: dict[str, str],
     progress: Progress,
 ) -> None:
-    """Make the blends and digest them; without hull labels every fake with a pair will do."""
+    """Make the blends and digest them, if they are not those that follow from the labels as they are now."""
     group = store.open_group(location, "r+")
-    recipe = stored_recipe(group)
-    if not recipe.blending.kinds:
+    rows, recipe = sources.rows, sources.recipe
+    if not recipe.blending.kinds or _has_blends(group, recipe, digests):
         return
-    usable = usable_of(columns, hull)
-    blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
-    read = _read_blends(crew, location, progress)
+    if hull is None and "hull" in recipe.labelling.kinds:
+        hull = shards.read_back(crew, location, ["hull"], "labels", progress)[0]["hull"]
+    planned = blending.plan(columns, usable_of(columns, hull), recipe)
+    if not blending.is_made(group, planned, recipe):  # a killed run leaves no digest of what it had begun to replace
+        for path in [path for path in digests if path.startswith(f"{store.BLENDS}/")]:
+            del digests[path]
+        group.attrs["digests"] = digests
+    written = blending.write_blends(crew, location, columns, rows, planned, recipe, progress)
+    if not written and _has_blends(group, recipe, digests):
+        return
+    read = _read_blends(crew, location, progress, written)
     if damaged := {path: each.damaged for path, each in read.items() if each.damaged}:  # by a power cut or a disk
         for path, numbers in damaged.items():
             for number in numbers:
                 store.delete_shard(store.array_of(group, path), number)
-        blending.write_blends(crew, location, columns, rows, usable, recipe, progress)
-        read = _read_blends(crew, location, progress)
+        more = blending.write_blends(crew, location, columns, rows, planned, recipe, progress)
+        read = _read_blends(crew, location, progress, {**written, **more})
     digests |= {path: shards.record(group, path, each) for path, each in read.items()}
+
+
+def _has_blends(group: store.Group, recipe: Recipe, digests: Mapping[str, str]) -> bool:
+    """Tell whether the blends are whole, read back, and follow from the labels with these digests."""
+    return blending.follows(group, recipe, digests) and all(
+        _recorded(group, path, digests) and not store.missing_shards(store.array_of(group, path))
+        for path in blending.PATHS
+    )
 
 
 def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None) -> NDArray[np.bool_]:
@@ -224,11 +290,13 @@ def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None)
     return usable if hull is None else usable & hull.possible & (hull.ones > 0)
 
 
-def _read_blends(crew: Workers, location: str, progress: Progress) -> dict[str, shards.ReadBack]:
+def _read_blends(
+    crew: Workers, location: str, progress: Progress, written: shards.Written
+) -> dict[str, shards.ReadBack]:
     """Read every pixel array of the blends again."""
-    there = store.BLENDS in store.open_group(location)
-    paths = [f"{store.BLENDS}/{name}" for name in blending.PIXELS] if there else []
-    return {path: shards.read_back(crew, location, path, progress) for path in paths}
+    if store.BLENDS not in store.open_group(location):
+        return {}
+    return shards.read_back(crew, location, blending.PATHS, "blends", progress, written)[0]
 
 
 def _recorded(group: store.Group, path: str, digests: Mapping[str, str]) -> bool:

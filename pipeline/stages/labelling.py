@@ -1,9 +1,8 @@
 """Labels for a store's rows: the table of what each row is computed from, and the task that writes one shard."""
 
 import contextlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ from pipeline import store
 from pipeline.config import Cropping, Labelling, Levels
 from pipeline.crop import crops, masks
 from pipeline.crop.row_table import least_compressed, level
-from pipeline.errors import ConfigError, DecodeError
+from pipeline.errors import ConfigError, DamageError, DecodeError
 from pipeline.labels import LABELS, NO_LABEL, trust
 from pipeline.registration.mapping import IDENTITY
 from pipeline.store import Names
-from pipeline.store.schema import NO_PAIR, THRESHOLD, UNTOLD
+from pipeline.store.hashing import row_digests
+from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, UNTOLD
 from pipeline.video import archives
 
 Pixels = NDArray[Any]
@@ -99,66 +99,121 @@ def _compression_of_videos(columns: Mapping[str, NDArray[Any]]) -> tuple[list[in
 
 @dataclass(frozen=True)
 class LabelTask:
-    """One label kind to compute for neighbouring rows."""
+    """Label kinds to compute for neighbouring rows."""
 
-    kind: str  # key of LABELS
+    kinds: tuple[str, ...]  # keys of LABELS
     span: tuple[int, int]  # first row, and the one after the last
     rows: Rows  # what they are made from, an entry a row of the span
     settings: Labelling
     cropping: Cropping
     root: Path  # the dataset's folder, for masks
 
-    def blank(self) -> Pixels:
+    @property
+    def pairs(self) -> list[int]:
+        """Numbers of the rows, within the span, whose labels are made from a pair."""
+        return np.flatnonzero(~self.rows.real & (self.rows.pair != NO_PAIR)).tolist()
+
+    def blank(self, kind: str) -> Pixels:
         """Return labels that say `no label possible`, and `nothing manipulated` for untouched faces."""
         low, high = self.span
-        blank = np.full((high - low, self.cropping.size, self.cropping.size), NO_LABEL, dtype=LABELS[self.kind].dtype)
+        blank = np.full((high - low, self.cropping.size, self.cropping.size), NO_LABEL, dtype=LABELS[kind].dtype)
         blank[self.rows.real] = 0
         return blank
 
 
-def label_shard(location: str, number: int, task: LabelTask) -> None:
-    """Compute one label kind for the rows of one shard of the store at `location` and write them in one step."""
+class Crops:
+    """Crops of some rows of a store, read in one go."""
+
+    def __init__(self, group: store.Group, rows: Iterable[int]) -> None:
+        some = np.unique(np.fromiter(rows, np.int64))
+        self._places = {row: place for place, row in enumerate(some.tolist())}
+        self._values = store.gather(store.array_of(group, IMAGE.name), some) if len(some) else np.empty(0, np.uint8)
+
+    def __getitem__(self, row: int) -> NDArray[np.uint8]:
+        return np.asarray(self._values[self._places[row]], np.uint8)
+
+
+def label_shard(location: str, number: int, task: LabelTask) -> dict[str, bytes]:
+    """Compute label kinds for the rows of one shard of a store and write each in one step; digests of their rows."""
     group = store.open_group(location, "r+")
-    store.write_shard(store.array_of(group, task.kind), number, label_rows(group, task))
+    made = label_rows(group, task)
+    for kind, values in made.items():
+        store.write_shard(store.array_of(group, kind), number, values)
+    return {kind: row_digests(values) for kind, values in made.items()}
 
 
-def label_rows(group: store.Group, task: LabelTask) -> Pixels:
-    """Compute one label kind for neighbouring rows of a store: an array of shape (rows, size, size)."""
-    return SOURCES[LABELS[task.kind].source](group, task)
+def label_rows(group: store.Group, task: LabelTask) -> dict[str, Pixels]:
+    """Compute label kinds for neighbouring rows of a store: arrays of shape (rows, size, size).
+
+    Every crop they are made from is read once.
+    """
+    work = _Work(group, task)
+    for kind in [kind for kind in LABELS if kind in task.kinds]:  # in the table's order: one may be made from another
+        work.made[kind] = SOURCES[LABELS[kind].source](work, kind)
+    return work.made
 
 
-def _from_array(name: str, group: store.Group, task: LabelTask) -> Pixels:
-    """Compute labels that are made from the same row of one stored array."""
-    values = store.read(store.array_of(group, name), slice(*task.span))
-    compute = LABELS[task.kind].compute
-    return np.stack(
-        [compute(value, task.settings, level) for value, level in zip(values, task.rows.own_level, strict=True)]
-    )
+class _Work:
+    """What one task has read and made."""
+
+    def __init__(self, group: store.Group, task: LabelTask) -> None:
+        self.group, self.task = group, task
+        self.made: dict[str, Pixels] = {}
+        sources = {LABELS[kind].source for kind in task.kinds}
+        wanted = set(range(*task.span)) if "image" in sources else set()
+        if "pair" in sources:
+            wanted |= {int(row) for number in task.pairs for row in (task.rows.fake[number], task.rows.pair[number])}
+        self.crops = Crops(group, wanted)
+        self.regions: dict[int, NDArray[np.uint8]] = {}
+
+    def region(self, number: int) -> NDArray[np.uint8]:
+        """Return the face region of a row with a pair; the same for all fakes of one real face."""
+        pair = int(self.task.rows.pair[number])
+        if pair not in self.regions:
+            self.regions[pair] = trust.face_region(self.task.rows.landmarks[number], self.task.cropping.size)
+        return self.regions[pair]
 
 
-def _from_pair(group: store.Group, task: LabelTask) -> Pixels:
-    values, limit = task.blank(), LABELS[task.kind].limit
-    for number, label in _of_pairs(group, task):
-        region = trust.face_region(task.rows.landmarks[number], task.cropping.size)
-        if limit is None or not trust.withheld(label, region, limit(task.settings)):
-            values[number] = label
+def _from_image(work: _Work, kind: str) -> Pixels:
+    task, compute = work.task, LABELS[kind].compute
+    levels = zip(range(*task.span), task.rows.own_level, strict=True)
+    return np.stack([compute(work.crops[row], task.settings, level) for row, level in levels])
+
+
+def _from_hull(work: _Work, kind: str) -> Pixels:
+    """Compute labels that are made from the same rows' hulls, which are there or stored."""
+    task, compute = work.task, LABELS[kind].compute
+    hull = work.made["hull"] if "hull" in work.made else _stored_hull(work)
+    return np.stack([compute(one, task.settings, level) for one, level in zip(hull, task.rows.own_level, strict=True)])
+
+
+def _stored_hull(work: _Work) -> Pixels:
+    """Read the hulls; those of a shard that a power cut or a disk has damaged are computed once more."""
+    try:
+        return store.gather(store.array_of(work.group, "hull"), slice(*work.task.span))
+    except DamageError:
+        return label_rows(work.group, replace(work.task, kinds=("hull",)))["hull"]
+
+
+def _from_pair(work: _Work, kind: str) -> Pixels:
+    task, about = work.task, LABELS[kind]
+    values, known = task.blank(kind), dict[int, Pixels | None]()  # twins share their label; None: withheld
+    for number in task.pairs:
+        fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
+        if fake not in known:
+            settings, level = task.rows.settings(number, task.settings), task.rows.pair_level[number]
+            label = about.compute(work.crops[fake], work.crops[real], settings, level)
+            limit = about.limit(task.settings) if about.limit else None
+            spoilt = limit is not None and trust.withheld(label, work.region(number), limit)
+            known[fake] = None if spoilt else label
+        if (shared := known[fake]) is not None:
+            values[number] = shared
     return values
 
 
-def _of_pairs(group: store.Group, task: LabelTask) -> Iterator[tuple[int, Pixels]]:
-    """Compute the label of every row with a pair, in the order of the rows."""
-    compute = LABELS[task.kind].compute
-    known: dict[int, Pixels] = {}  # twins share their label
-    for number in np.flatnonzero(~task.rows.real & (task.rows.pair != NO_PAIR)).tolist():
-        fake, real = int(task.rows.fake[number]), int(task.rows.pair[number])
-        if fake not in known:
-            both = store.read(store.array_of(group, "image"), [fake, real])
-            known[fake] = compute(*both, task.rows.settings(number, task.settings), task.rows.pair_level[number])
-        yield number, known[fake]
-
-
-def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
-    values = task.blank()
+def _from_mask(work: _Work, kind: str) -> Pixels:
+    task = work.task
+    values = task.blank(kind)
     wanted: dict[tuple[str, masks.How], list[int]] = {}
     for number in np.flatnonzero(~task.rows.real).tolist():
         if path := task.rows.mask[number]:
@@ -178,12 +233,14 @@ def _from_mask(group: store.Group, task: LabelTask) -> Pixels:
                 "the dataset's folder with --root, and run the same command again."
             )
         with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
-            for number, label in _read_masks(task, task.root / path, how, numbers):
+            for number, label in _read_masks(task, kind, task.root / path, how, numbers):
                 values[number] = label
     return values
 
 
-def _read_masks(task: LabelTask, path: Path, how: masks.How, numbers: Sequence[int]) -> Iterator[tuple[int, Pixels]]:
+def _read_masks(
+    task: LabelTask, kind: str, path: Path, how: masks.How, numbers: Sequence[int]
+) -> Iterator[tuple[int, Pixels]]:
     """Read one mask where the shard needs it, as far as it goes."""
     by_frame: dict[int, list[int]] = {}
     for number in numbers:
@@ -193,12 +250,12 @@ def _read_masks(task: LabelTask, path: Path, how: masks.How, numbers: Sequence[i
             size = task.rows.size[row].tolist()
             box = crops.rescale(task.rows.box[row], (size[0], size[1]), (grey.shape[1], grey.shape[0]))
             cropped = crops.crop_mask(grey, box, task.cropping)
-            yield row, LABELS[task.kind].compute(cropped, task.settings, task.rows.own_level[row])
+            yield row, LABELS[kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 
-SOURCES: dict[str, Callable[[store.Group, LabelTask], Pixels]] = {
-    "image": partial(_from_array, "image"),
-    "hull": partial(_from_array, "hull"),
+SOURCES: dict[str, Callable[[_Work, str], Pixels]] = {
+    "image": _from_image,
+    "hull": _from_hull,
     "pair": _from_pair,
     "mask": _from_mask,
 }

@@ -125,13 +125,17 @@ def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, pro
     _check_sources(job)
     table = layout.lay_out(job.location, job.dataset, settings, job.recipe.chunking, found)
     group = store.open_group(job.location, "r+")
-    shards.write_images(crew, job.location, table, job.recipe, job.staging, progress)
-    read = shards.read_back(crew, job.location, IMAGE.name, progress)
-    if read.damaged:  # of an earlier run: this one's are on disk
-        shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
-        read = shards.read_back(crew, job.location, IMAGE.name, progress)
+    written = shards.write_images(crew, job.location, table, job.recipe, job.staging, progress)
+    read = _read_crops(crew, job, progress, written)
+    if read.damaged:  # of an earlier run, or by a disk
+        more = shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
+        read = _read_crops(crew, job, progress, {**written, **more})
     digests = {IMAGE.name: shards.record(group, IMAGE.name, read)}
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
+
+
+def _read_crops(crew: Workers, job: Job, progress: Progress, written: shards.Written) -> shards.ReadBack:
+    return shards.read_back(crew, job.location, [IMAGE.name], "crops", progress, written)[0][IMAGE.name]
 
 
 def _lacks_crops(job: Job) -> bool:

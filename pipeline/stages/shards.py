@@ -1,6 +1,7 @@
 """The stages of a run, each a Dask map over groups of videos or over shards; finished ones are skipped."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,14 @@ from pipeline.errors import DamageError, TaskError
 from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
 from pipeline.progress import Progress
-from pipeline.stages import labelling
+from pipeline.stages import labelling, trusting
 from pipeline.stages.cluster import Workers
 from pipeline.store import seal
 from pipeline.store.hashing import array_digest, row_digests
 from pipeline.store.schema import IMAGE
 
 FACES = "faces"  # title of the stage that finds and crops them
+Written = Mapping[tuple[str, int], bytes]  # digests of the rows of shards, by array and number
 
 
 @dataclass(frozen=True)
@@ -102,63 +104,114 @@ def write_images(
     folder: Path,
     progress: Progress,
     some: Sequence[int] | None = None,
-) -> None:
-    """Write the crops' shards from the staged parts: `some`, or those that are missing."""
+) -> Written:
+    """Write the crops' shards from the staged parts: `some`, or those that are missing; return their rows' digests."""
     array = store.array_of(store.open_group(location, "r+"), IMAGE.name)
+    numbers = store.missing_shards(array) if some is None else some
     tasks = []
-    for number in store.missing_shards(array) if some is None else some:
+    for number in numbers:
         rows = slice(*store.shard_rows(array, number))
         tasks.append((location, number, folder, table.part[rows], table.offset[rows], recipe.cropping.size))
-    _map(workers, write_image_shard, tasks, store.shard_count(array), "crops", progress)
+    made = on_shards(workers, write_image_shard, tasks, store.shard_count(array), "crops", progress)
+    return {(IMAGE.name, number): digests for number, digests in zip(numbers, made, strict=True)}
 
 
 def write_image_shard(
     location: str, number: int, folder: Path, part: NDArray[np.int64], offset: NDArray[np.int64], size: int
-) -> None:
-    """Collect one shard's crops from the staged parts and write it; `part` and `offset` have shape (rows,)."""
+) -> bytes:
+    """Collect one shard's crops from the staged parts and write it; return the digests of its rows.
+
+    `part` and `offset` have shape (rows,).
+    """
     images = np.empty((len(part), size, size, 3), dtype=np.uint8)
     for each in np.unique(part):
         rows = part == each
         images[rows] = staging.read_crops(folder, int(each), offset[rows], size)
     store.write_shard(store.array_of(store.open_group(location, "r+"), IMAGE.name), number, images)
+    return row_digests(images)
 
 
 def write_labels(
     workers: Workers,
     location: str,
-    kind: str,
+    todo: Mapping[str, Collection[int]],
     rows: labelling.Rows,
     recipe: Recipe,
     root: Path,
     progress: Progress,
-    some: Sequence[int] | None = None,
-) -> None:
-    """Write one label kind's shards: `some`, or those that are missing."""
-    array = store.array_of(store.open_group(location, "r+"), kind)
-    todo = store.missing_shards(array) if some is None else some
+) -> Written:
+    """Compute and write shards of labels, numbered by kind in `todo`; all kinds of a shard are one task.
+
+    Returns
+    -------
+    dict of (str, int) to bytes
+        Digests of the rows of every shard that was written, by kind and number.
+    """
+    numbers = sorted({number for some in todo.values() for number in some})
+    array = store.array_of(store.open_group(location, "r+"), IMAGE.name)
     tasks = []
-    for number in todo:
+    for number in numbers:
         span = store.shard_rows(array, number)
-        task = labelling.LabelTask(kind, span, rows.take(*span), recipe.labelling, recipe.cropping, root)
+        kinds = tuple(kind for kind, some in todo.items() if number in some)
+        task = labelling.LabelTask(kinds, span, rows.take(*span), recipe.labelling, recipe.cropping, root)
         tasks.append((location, number, task))
-    _map(workers, labelling.label_shard, tasks, store.shard_count(array), kind, progress)
+    made = on_shards(workers, labelling.label_shard, tasks, store.shard_count(array), "labels", progress)
+    return {(kind, number): each[kind] for number, each in zip(numbers, made, strict=True) for kind in each}
 
 
-def read_back(workers: Workers, location: str, path: str, progress: Progress) -> ReadBack:
-    """Read every shard of one array again, for its digest and its counts."""
-    array = store.array_of(store.open_group(location), path)
-    tasks = [(location, path, number) for number in range(store.shard_count(array))]
-    found: dict[int, Any] = {}
-    with progress.stage(f"check {path}", len(tasks)) as advance:
-        for outcome in workers.map(read_shard, tasks):
-            found[outcome.number] = _value(outcome)
-            advance(1, "")
-    ordered = [found[number] for number in range(len(tasks)) if found[number] is not None]
+def read_back(
+    workers: Workers,
+    location: str,
+    paths: Sequence[str],
+    title: str,
+    progress: Progress,
+    written: Written | None = None,
+    trusted: tuple[labelling.Rows, Recipe] | None = None,
+) -> tuple[dict[str, ReadBack], trusting.Columns]:
+    """Read arrays with the same rows again, every shard once: for digests and counts, and to measure the labels.
+
+    Parameters
+    ----------
+    workers : Workers
+    location : str
+    paths : sequence of str
+        Arrays.
+    title : str
+        Of all of them.
+    progress : Progress
+    written : mapping of (str, int) to bytes, optional
+        Digests of shards, by array and number, from before they were written: what reads otherwise is damaged.
+    trusted : tuple of Rows and Recipe, optional
+        Measure the trust in the labels of these rows, all that the store has.
+
+    Returns
+    -------
+    read : dict of str to ReadBack
+    measured : dict of str to ndarray of shape (rows,)
+        `trusting.COLUMNS`; empty where it is not asked for.
+    """
+    array = store.array_of(store.open_group(location), (*paths, IMAGE.name)[0])
+    spans = [store.shard_rows(array, number) for number in range(store.shard_count(array))]
+    parts = [(trusted[0].take(*span), trusted[1]) if trusted else None for span in spans]
+    tasks = [(location, tuple(paths), span, part) for span, part in zip(spans, parts, strict=True)]
+    found = on_shards(workers, read_shard, tasks, len(tasks), f"check {title}", progress)
+    measured = [each for _, each in found]
+    columns = {name: np.concatenate([each[name] for each in measured]) for name in measured[0]}
+    return {path: _joined(path, [read[path] for read, _ in found], written or {}) for path in paths}, columns
+
+
+def _joined(path: str, found: Sequence["ShardRead | None"], written: Written) -> ReadBack:
+    """Put together what one array's shards hold."""
+    sound = {
+        number: each
+        for number, each in enumerate(found)
+        if each is not None and each.rows == written.get((path, number), each.rows)
+    }
     return ReadBack(
-        [number for number in range(len(tasks)) if found[number] is None],
-        [digests for digests, _, _ in ordered],
-        np.concatenate([ones for _, ones, _ in ordered]) if ordered else np.empty(0, np.int64),
-        np.concatenate([possible for _, _, possible in ordered]) if ordered else np.empty(0, bool),
+        [number for number in range(len(found)) if number not in sound],
+        [each.rows for each in sound.values()],
+        np.concatenate([np.empty(0, np.int64), *(each.ones for each in sound.values())]),
+        np.concatenate([np.empty(0, bool), *(each.possible for each in sound.values())]),
     )
 
 
@@ -187,31 +240,59 @@ def digest_of(group: store.Group, path: str, read: ReadBack) -> str:
     return array_digest(path, str(array.dtype), array.shape, read.rows)
 
 
-def read_shard(location: str, path: str, number: int) -> tuple[bytes, NDArray[np.int64], NDArray[np.bool_]] | None:
-    """Read one shard: digests of its rows; pixels of value 1 and whether there is a label, of shape (rows,).
+@dataclass(frozen=True)
+class ShardRead:
+    """Digests and counts of one shard; the arrays have shape (rows,)."""
 
-    None where the shard is damaged.
-    """
-    array = store.array_of(store.open_group(location), path)
-    try:
-        values = store.read(array, slice(*store.shard_rows(array, number)))
-    except DamageError:
-        return None
+    rows: bytes  # digests, joined
+    ones: NDArray[np.int64]  # pixels of value 1
+    possible: NDArray[np.bool_]  # whether there is a label
+
+
+def read_shard(
+    location: str, paths: Sequence[str], span: tuple[int, int], trusted: tuple[labelling.Rows, Recipe] | None
+) -> tuple[dict[str, ShardRead | None], trusting.Columns]:
+    """Read the same shard of several arrays, None for one that is damaged; measure the labels of `trusted` rows."""
+    group = store.open_group(location)
+    read: dict[str, ShardRead | None] = {}
+    labels: dict[str, NDArray[Any]] = {}  # kinds that are not there, or damaged, are left out: verify says so
+    for path in dict.fromkeys([*paths, *(trusting.KINDS if trusted else ())]):
+        values = _sound_values(group, path, span)
+        if path in paths:
+            read[path] = None if values is None else _summary(values)
+        if path in trusting.KINDS and values is not None:
+            labels[path] = values
+    return read, trusting.measure_rows(group, labels, *trusted) if trusted else {}
+
+
+def _sound_values(group: store.Group, path: str, span: tuple[int, int]) -> NDArray[Any] | None:
+    with contextlib.suppress(DamageError):
+        return store.gather(store.array_of(group, path), slice(*span)) if path in group else None
+    return None
+
+
+def _summary(values: NDArray[Any]) -> ShardRead:
     flat = values.reshape(len(values), -1)
-    return row_digests(values), (flat == 1).sum(axis=1), (flat != NO_LABEL).any(axis=1)
+    ones = [np.count_nonzero(row == 1) for row in flat]
+    return ShardRead(row_digests(values), np.array(ones, np.int64), np.array([(row != NO_LABEL).any() for row in flat]))
 
 
-def _map(workers: Workers, function: Any, tasks: Sequence[Any], total: int, title: str, progress: Progress) -> None:
+def on_shards(
+    workers: Workers, function: Any, tasks: Sequence[Any], total: int, title: str, progress: Progress
+) -> list[Any]:
+    """Call a function for each of some shards of all `total`, and return its values in the order of the tasks.
+
+    Raises
+    ------
+    TaskError
+        A task could not finish.
+    """
+    found: dict[int, Any] = {}
     with progress.stage(title, total) as advance:
         advance(total - len(tasks), "")
         for outcome in workers.map(function, tasks):
-            _value(outcome)
+            if outcome.failure:
+                raise TaskError(f"{title}: a shard failed: {outcome.failure}. Run the same command again to try again.")
+            found[outcome.number] = outcome.value
             advance(1, "")
-
-
-def _value(outcome: Any) -> Any:
-    if outcome.failure:
-        raise TaskError(
-            f"Work on shard {outcome.number} failed: {outcome.failure}. Run the same command again to try once more."
-        )
-    return outcome.value
+    return [found[number] for number in range(len(tasks))]

@@ -1,6 +1,7 @@
 """Thresholds of the `ssim` label measured for each pair of videos: a task for one fake, and the column from all."""
 
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from pipeline.progress import Progress
 from pipeline.stages import labelling
 from pipeline.stages.cluster import Workers
 from pipeline.store import stored_names
-from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD
+from pipeline.store.schema import NO_PAIR, THRESHOLD
 from pipeline.video import sampling
 
 MEASURED = 12  # crops of a fake
@@ -92,10 +93,10 @@ def measure_fake(
     location: str, pairs: Sequence[tuple[int, int]], landmarks: NDArray[np.float32], level: str, settings: Labelling
 ) -> float:
     """Measure one fake's threshold from its crops and its real's, given by their rows in the store."""
-    array = store.array_of(store.open_group(location), IMAGE.name)
+    crops = labelling.Crops(store.open_group(location), chain(*pairs))
 
-    def crops(number: int) -> noise_floor.Pair:
-        fake, real = store.read(array, pairs[number])
+    def compared(number: int) -> noise_floor.Pair:
+        fake, real = (crops[row] for row in pairs[number])
         return fake, real, trust.face_region(landmarks[number], fake.shape[0])
 
-    return noise_floor.threshold((crops(number) for number in range(len(pairs))), settings, level)
+    return noise_floor.threshold((compared(number) for number in range(len(pairs))), settings, level)

@@ -1,6 +1,5 @@
-"""Trust in the labels of every row, measured on what is stored: a task for one shard, and the columns from all."""
+"""Trust in the labels of every row, measured on the stored labels of one shard after the other."""
 
-import contextlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,45 +8,41 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
-from pipeline.errors import DamageError, TaskError
 from pipeline.labels import LABELS, NO_LABEL, trust
-from pipeline.progress import Progress
 from pipeline.stages import labelling
-from pipeline.stages.cluster import Workers
-from pipeline.store.schema import IMAGE, NO_PAIR, ROWS, WITHHELD
+from pipeline.store.schema import NO_PAIR, ROWS, WITHHELD
 
 Columns = dict[str, NDArray[Any]]
 COLUMNS = ("background", "agreement_ssim", "agreement_hull", "withheld")  # of the store, all measured here
+KINDS = ("ssim", "hull", "mask")  # labels that they are measured on
 
 
-def measure(crew: Workers, location: str, rows: labelling.Rows, recipe: Recipe, progress: Progress) -> Columns:
-    """Measure every row of a store whose labels are written.
+def measure_rows(
+    group: store.Group, labels: Mapping[str, NDArray[Any]], rows: labelling.Rows, recipe: Recipe
+) -> Columns:
+    """Measure neighbouring rows.
+
+    Parameters
+    ----------
+    group : store.Group
+        The store, for the crops of labels that were withheld.
+    labels : mapping of str to ndarray of shape (rows, size, size)
+        Stored labels by their kind, some of `KINDS`.
+    rows : Rows
+        Of these rows alone.
+    recipe : Recipe
 
     Returns
     -------
     dict of str to ndarray of shape (rows,)
         `COLUMNS`.
     """
-    array = store.array_of(store.open_group(location), IMAGE.name)
-    spans = [store.shard_rows(array, number) for number in range(store.shard_count(array))]
-    found: dict[int, Columns] = {}
-    with progress.stage("trust", len(spans)) as advance:
-        tasks = [(location, span, rows.take(*span), recipe) for span in spans]
-        for outcome in crew.map(measure_rows, tasks):
-            if outcome.failure:
-                raise TaskError(f"Rows from {spans[outcome.number][0]} on could not be measured: {outcome.failure}.")
-            found[outcome.number] = outcome.value
-            advance(1, "")
-    return {name: np.concatenate([found[number][name] for number in range(len(spans))]) for name in COLUMNS}
-
-
-def measure_rows(location: str, span: tuple[int, int], rows: labelling.Rows, recipe: Recipe) -> Columns:
-    """Measure neighbouring rows; arrays of shape (rows of the span,), as `measure` returns them."""
-    group = store.open_group(location)
-    labels = _stored(group, span)
     found = _blank(rows)
+    regions: dict[int, NDArray[np.uint8]] = {}  # of a real face; all its fakes have the same
     for number in np.flatnonzero(~rows.real & (rows.pair != NO_PAIR)).tolist():
-        region = trust.face_region(rows.landmarks[number], recipe.cropping.size)
+        pair = int(rows.pair[number])
+        if pair not in regions:
+            regions[pair] = trust.face_region(rows.landmarks[number], recipe.cropping.size)
         for kind, flag in WITHHELD.items():
             if kind not in labels:
                 continue
@@ -58,7 +53,7 @@ def measure_rows(location: str, span: tuple[int, int], rows: labelling.Rows, rec
                 found["withheld"][number] |= flag
                 label = _again(group, kind, rows, number, recipe) if kind == "ssim" else label
             if kind == "ssim":
-                found["background"][number] = trust.background(label, region)
+                found["background"][number] = trust.background(label, regions[pair])
     return found
 
 
@@ -76,17 +71,9 @@ def _blank(rows: labelling.Rows) -> Columns:
     return found | {"withheld": np.zeros(count, np.uint8)}
 
 
-def _stored(group: store.Group, span: tuple[int, int]) -> Columns:
-    """Read the rows' labels; kinds that are not there, or damaged, are left out: verify says so."""
-    labels = {}
-    for kind in ("ssim", "hull", "mask"):
-        if kind in group:
-            with contextlib.suppress(DamageError):
-                labels[kind] = store.read(store.array_of(group, kind), slice(*span))
-    return labels
-
-
 def _again(group: store.Group, kind: str, rows: labelling.Rows, number: int, recipe: Recipe) -> NDArray[Any]:
     """Compute a label that was withheld."""
-    both = store.read(store.array_of(group, IMAGE.name), [int(rows.fake[number]), int(rows.pair[number])])
-    return LABELS[kind].compute(*both, rows.settings(number, recipe.labelling), rows.pair_level[number])
+    fake, real = int(rows.fake[number]), int(rows.pair[number])
+    crops = labelling.Crops(group, (fake, real))
+    settings = rows.settings(number, recipe.labelling)
+    return LABELS[kind].compute(crops[fake], crops[real], settings, rows.pair_level[number])

@@ -1,6 +1,7 @@
 """The Zarr store: its arrays and columns, what they mean, who may write, and how their values are hashed.
 
-Every room that reads or writes a store goes through here; only `pipeline.store.arrays` imports zarr.
+Every room that reads or writes a store goes through here; only `pipeline.store.arrays` imports zarr, only
+`pipeline.store.pictures` tensorstore.
 """
 
 from pipeline.store.arrays import (
@@ -35,10 +36,10 @@ from pipeline.store.arrays import (
     shard_rows,
     subgroup,
     write_column,
-    write_shard,
     write_table,
     write_text,
 )
+from pipeline.store.pictures import gather, write_shard
 from pipeline.store.stored import Names, stored_names, stored_recipe
 
 __all__ = [
@@ -62,6 +63,7 @@ __all__ = [
     "dimensions_of",
     "every_array",
     "exists",
+    "gather",
     "group_of",
     "is_local",
     "meanings",

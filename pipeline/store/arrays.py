@@ -1,4 +1,4 @@
-"""Zarr v3 groups on disk or in a bucket: create, write whole shards, read back, digest. The only importer of zarr."""
+"""Zarr v3 groups on disk or in a bucket: create, write, read back. The only importer of zarr."""
 
 import shutil
 import warnings
@@ -247,26 +247,13 @@ def shard_rows(array: Array, number: int) -> tuple[int, int]:
     return number * length, min(array.shape[0], (number + 1) * length)
 
 
-def write_shard(array: Array, number: int, values: NDArray[Any]) -> None:
-    """Write one whole shard in one atomic step; `values` has shape (rows of the shard, ...).
-
-    Raises
-    ------
-    StoreError
-        The values are not exactly the shard's rows: a part-written shard would race with its other writer.
-    """
-    low, high = shard_rows(array, number)
-    if values.shape != (high - low, *array.shape[1:]):
-        raise StoreError(f"{array.name}: shard {number} holds rows {low} to {high}, not {values.shape[0]} rows.")
+def put_shard(array: Array, number: int, content: bytes) -> None:
+    """Write the bytes of one whole shard in one atomic step."""
     with writing(str(array.store_path)):
-        pixels = values.astype(array.dtype, copy=False)
-        try:
-            array[low:high] = pixels
-        except ValueError:  # zarr reads the shard that it replaces: one that is damaged has to go first
-            delete_shard(array, number)
-            array[low:high] = pixels
+        key = f"{array.path}/{shard_key(array, number)}"
+        sync(array.store.set(key, default_buffer_prototype().buffer.from_bytes(content)))
         if isinstance(root := getattr(array.store, "root", None), Path):
-            file = root / array.path / "c" / _key(array, number)
+            file = root / key
             for place in (file, *file.parents[: array.ndim]):
                 flush(place)
 
@@ -274,12 +261,17 @@ def write_shard(array: Array, number: int, values: NDArray[Any]) -> None:
 def delete_shard(array: Array, number: int) -> None:
     """Delete one shard, if it is there."""
     with writing(str(array.store_path)):
-        sync(array.store.delete(f"{array.path}/c/{_key(array, number)}"))
+        sync(array.store.delete(f"{array.path}/{shard_key(array, number)}"))
 
 
-def _key(array: Array, number: int) -> str:
-    """Return the name of one shard below its array's `c/`."""
-    return "/".join([str(number), *["0"] * (array.ndim - 1)])
+def shard_key(array: Array, number: int) -> str:
+    """Return the name of the file of one shard, below its array."""
+    return "/".join(["c", str(number), *["0"] * (array.ndim - 1)])
+
+
+def metadata_of(array: Array) -> bytes:
+    """Return the metadata file of an array."""
+    return array.metadata.to_buffer_dict(default_buffer_prototype())["zarr.json"].to_bytes()
 
 
 def missing_shards(array: Array) -> list[int]:
@@ -288,11 +280,11 @@ def missing_shards(array: Array) -> list[int]:
     A shard ends with an index of its chunks (offset and length of each, then a checksum). A file that a power cut
     left empty or short would read as fill values, which are no labels; so each index must fill its file exactly.
     """
-    prefix = f"{array.path}/c/" if array.path else "c/"
+    prefix = f"{array.path}/" if array.path else ""
     length = (array.shards or array.chunks)[0] // array.chunks[0]
 
     async def whole(number: int, keys: Collection[str]) -> bool:
-        key = _key(array, number)
+        key = shard_key(array, number)
         if key not in keys:
             return False
         low, high = shard_rows(array, number)
@@ -302,9 +294,9 @@ def missing_shards(array: Array) -> list[int]:
         return found is not None and shard_index.fills(found.to_bytes(), size, length, high - low)
 
     async def missing() -> list[int]:
-        keys = {key.removeprefix(prefix) async for key in array.store.list_prefix(prefix)}
+        keys = {key.removeprefix(prefix) async for key in array.store.list_prefix(f"{prefix}c/")}
         if array.shards is None:  # a column: its chunks have no index, and are too small to be cut
-            return [number for number in range(shard_count(array)) if _key(array, number) not in keys]
+            return [number for number in range(shard_count(array)) if shard_key(array, number) not in keys]
         return [number for number in range(shard_count(array)) if not await whole(number, keys)]
 
     return list(sync(missing()))

@@ -46,7 +46,7 @@ def test_a_new_kind_made_from_the_image_alone_is_stored_and_drawn(monkeypatch, t
     columns = store.read_columns(group)
     span = store.shard_rows(array, 0)
     rows = rows_of(columns, stored_names(group)).take(*span)
-    values = label_rows(group, LabelTask(new.name, span, rows, Labelling(), Cropping(size=64), tmp_path))
+    values = label_rows(group, LabelTask((new.name,), span, rows, Labelling(), Cropping(size=64), tmp_path))[new.name]
     images = store.read(store.array_of(group, "image"), slice(*span))
     np.testing.assert_array_equal(values, [new.compute(image, None, "raw") for image in images])
     assert attributes in store.attributes_of(array)

@@ -73,7 +73,7 @@ def test_other_parameters_give_what_a_run_with_them_gives(tiny, tiny_store, afre
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("stage", ["ssim", "hull"])
+@pytest.mark.parametrize("stage", ["labels", "check labels"])
 def test_killed_while_relabelling_old_and_new_never_mix(
     stage, tiny, tiny_store, afresh, tmp_path, scheduler, start, prep
 ):
@@ -104,7 +104,7 @@ def test_killed_while_relabelling_old_and_new_never_mix(
         assert kind not in told or told[kind] in [
             store.attributes_of(store.open_group(str(at)))["digests"][kind] for at in (tiny_store, afresh)
         ]
-    if stage == "hull":  # the run with the new recipe may finish it just as well
+    if stage == "labels":  # the run with the new recipe may finish it just as well
         job = tiny.job(location, labelling=OTHER)
         run(job, scheduler=scheduler)
     else:

@@ -91,6 +91,6 @@ def test_a_mask_of_zeros_and_ones_is_one_of_black_and_white(tmp_path, name, whit
     Image.fromarray(mask).save(tmp_path / name)
     changes = {"box": np.tile(np.array([0, 0, 48, 48], np.float32), (4, 1)), "frame": np.zeros(4, np.int32)}
     rows = rows_of(columns(video_mask=np.array(["", "", name, ""], dtype=object), **changes), NAMES)
-    task = LabelTask("mask", (2, 3), rows.take(2, 3), Labelling(), Cropping(size=48), tmp_path)
-    (label,) = label_rows(None, task)
+    task = LabelTask(("mask",), (2, 3), rows.take(2, 3), Labelling(), Cropping(size=48), tmp_path)
+    (label,) = label_rows(None, task)["mask"]
     np.testing.assert_array_equal(label, mask[:, :48] > 0)

@@ -20,13 +20,12 @@ from pipeline.store.lock import alone
 FATAL = [  # stage, and how many of its steps are done when everything is killed; shards hold 16 of 186 rows
     ("faces", 1),
     ("crops", 3),
-    ("ssim", 4),
-    ("mask", 2),
-    ("noise", 6),
-    ("hull", 3),
-    ("boundary", 1),
+    ("check crops", 5),
+    ("labels", 1),
+    ("labels", 7),
+    ("check labels", 4),
     ("blends", 2),
-    ("check blend/hull", 1),
+    ("check blends", 1),
 ]
 
 

@@ -49,6 +49,11 @@ def evaluate(
         Path | None, typer.Option("--out", help="Folder for results.  [default: eval beside the checkpoint]")
     ] = None,
     sheet: Annotated[bool, typer.Option(help="Draw a sheet of predictions.")] = True,
+    picture: Annotated[
+        list[str] | None,
+        typer.Option(help="Draw a picture as the papers have it: noise, sigma, maps, features, residuals, or all; "
+                     "again for more."),
+    ] = None,
     compare: Annotated[
         list[Path] | None,
         typer.Option(help="Put another evaluation beside this one on the page: a run's folder or a metrics.json; "
@@ -58,6 +63,7 @@ def evaluate(
     version: options.Version = False,
 ) -> None:  # fmt: skip
     """Judge a detector by frames, videos and maps, for each store, compression and method."""
+    from models import pictures
     from models.comparison import compare as comparison
     from models.evaluation import page, report, visualise
     from models.evaluation.evaluate import Request
@@ -67,6 +73,7 @@ def evaluate(
         stores_of(store), checkpoint, split or "test", compression, frames, tuple(perturb or ()), tuple(partial or ()),
         device, precision, batch_size, rounds, settings=tuple(set_ or ()),
     )  # fmt: skip
+    shown = pictures.check(picture or ())
     others = page.others(compare or [])  # before the work: a name that is wrong shows at once
     wanted = comparison.prepare(request, preset, split) if preset else None
     found = judge(wanted.request if wanted else request, Bars())
@@ -77,6 +84,7 @@ def evaluate(
     if sheet:
         files.append(folder / visualise.SHEET)
         visualise.draw(found, files[-1])
+    files += pictures.draw(shown, found, folder)
     files.append(folder / page.PAGE)
     page.write(found, files[-1], others)
     if as_json:

@@ -139,14 +139,15 @@ class Residual(nn.Module):
 
     def measure(self, images: Iterable[Tensor]) -> dict[str, list[float]]:
         """Take the standardisation from batches of images, (B, 3, H, W) in [0, 1]; return it."""
-        return self.standardise.measure(self._residual(image) for image in images)
+        return self.standardise.measure(self.extracted(image) for image in images)
 
     def forward(self, image: Tensor) -> Tensor:
         """Return a standardised residual of the image's shape (B, 3, H, W)."""
-        result: Tensor = self.standardise(self._residual(image))
+        result: Tensor = self.standardise(self.extracted(image))
         return result
 
-    def _residual(self, image: Tensor) -> Tensor:
+    def extracted(self, image: Tensor) -> Tensor:
+        """Return the residual before it is standardised, (B, 3, H, W); the guided one times `gain`."""
         if self.extract is not None:
             found: Tensor = self.extract(image)
             return found

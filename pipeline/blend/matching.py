@@ -127,11 +127,15 @@ def plan(rows: Rows, settings: Blending, seed: int) -> list[Blend]:
     for key in np.unique(group, axis=0):
         here = (group == key).all(axis=1)
         pools = {kind: _pool(rows, here & inside[kind]) for kind in settings.kinds}
+        others: dict[tuple[str, int], NDArray[np.intp]] = {}  # a person's rows all have the same
         for outside in np.flatnonzero(here & inside["rr"]).tolist():
+            person = int(rows.identity[outside])
             for kind in settings.kinds:
+                if (kind, person) not in others:
+                    others[kind, person] = _others(pools[kind], person, settings)
                 for repeat in range(settings.per_frame):
                     rng = np.random.default_rng([seed, KINDS.index(kind), outside, repeat])
-                    partner = _partner(rows, pools[kind], outside, settings, rng)
+                    partner = _partner(rows, pools[kind], others[kind, person], outside, settings, rng)
                     if partner is not None:
                         blends.append(Blend(kind, partner, outside, int(rng.integers(2**31))))
     return sorted(blends, key=lambda blend: blend.outside)  # stable: kinds and repeats stay in order
@@ -144,16 +148,28 @@ def _pool(rows: Rows, eligible: NDArray[np.bool]) -> _Pool:
     return _Pool(found, starts, counts, rows.identity[found[starts]], rows.donor[found[starts]])
 
 
-def _partner(rows: Rows, pool: _Pool, outside: int, settings: Blending, rng: np.random.Generator) -> int | None:
-    person = rows.identity[outside]
+def _others(pool: _Pool, person: int, settings: Blending) -> NDArray[np.intp]:
+    """Return the videos of a pool that one person may be blended with."""
     others = np.flatnonzero(pool.identities != person)
-    if settings.avoid_donor and (pool.donors[others] != person).any():
-        others = others[pool.donors[others] != person]
+    apart = others[pool.donors[others] != person]
+    return apart if settings.avoid_donor and len(apart) else others
+
+
+def _partner(
+    rows: Rows,
+    pool: _Pool,
+    others: NDArray[np.intp],
+    outside: int,
+    settings: Blending,
+    rng: np.random.Generator,
+) -> int | None:
     if not len(others):
         return None
     count = max(1, round(settings.candidates * len(others)))
     videos = others[rng.choice(len(others), count, replace=False, shuffle=False)]
     candidates = pool.rows[pool.starts[videos] + rng.integers(pool.counts[videos])]
-    offsets = np.square(rows.landmarks[candidates] - rows.landmarks[outside])
-    distances = np.sqrt(offsets[..., 0] + offsets[..., 1]).sum(axis=1)
-    return int(candidates[np.argmin(distances)])
+    squares = rows.landmarks[candidates]  # in place from here on: this is called for every real row
+    squares -= rows.landmarks[outside]
+    np.square(squares, out=squares)
+    distances = squares[..., 0] + squares[..., 1]
+    return int(candidates[np.argmin(np.sqrt(distances, out=distances).sum(axis=1))])

@@ -40,7 +40,8 @@ def assemble(names: Names, parts: Sequence[Part]) -> Table:
     names : Names
         Their order is the order of the rows.
     parts : sequence of Part
-        At least one; a part's place is its number.
+        At least one; a part's place is its number. Their columns are taken out of them, so that the landmarks of a
+        large dataset never stand in memory twice.
     """
     unordered = [source for part in parts for source in part.sources]
     order = sorted(range(len(unordered)), key=lambda number: _place(unordered[number], names))
@@ -48,17 +49,30 @@ def assemble(names: Names, parts: Sequence[Part]) -> Table:
     rank = np.argsort(np.asarray(order, dtype=np.int64))
     lengths = [len(part.columns["frame"]) for part in parts]
     first = np.repeat(np.cumsum([0, *(len(part.sources) for part in parts)])[:-1], lengths).astype(np.int64)
-    staged = {name: np.concatenate([part.columns[name] for part in parts]) for name in parts[0].columns}
-    staged["video"] = rank[staged["video"] + first].astype(np.int32)
-    staged["part"] = np.repeat(np.arange(len(parts), dtype=np.int64), lengths)
-    rows = np.lexsort((staged["track"], staged["frame"], staged["video"]))
-    staged = {name: values[rows] for name, values in staged.items()}
-    part, offset, track = staged.pop("part"), staged.pop("offset"), staged.pop("track")
-    columns = staged | _codes(sources, names, staged["video"])
-    columns["face"] = _groups(part, staged["frame"], track)
+    video, frame, track = (
+        np.concatenate([part.columns[name] for part in parts]) for name in ("video", "frame", "track")
+    )
+    video = rank[video + first].astype(np.int32)
+    rows = np.lexsort((track, frame, video))
+    place = np.argsort(rows)  # of every staged row in the table
+    ends = np.cumsum([0, *lengths])
+    columns = {name: _sorted(name, parts, place, ends) for name in parts[0].columns.keys() - {"video", "track"}}
+    columns["video"], offset = video[rows], columns.pop("offset")
+    part = np.repeat(np.arange(len(parts), dtype=np.int64), lengths)[rows]
+    columns |= _codes(sources, names, columns["video"])
+    columns["face"] = _groups(part, columns["frame"], track[rows])
     columns["real"] = reals(columns)
     rejects = tuple(reject for each in parts for reject in each.rejects)
     return Table(names, sources, rejects, columns, part, offset)
+
+
+def _sorted(name: str, parts: Sequence[Part], place: Ints, ends: Ints) -> NDArray[Any]:
+    """Take one column out of all parts and put every entry in its place in the table."""
+    one = parts[0].columns[name]
+    joined = np.empty((len(place), *one.shape[1:]), one.dtype)
+    for part, low, high in zip(parts, ends[:-1], ends[1:], strict=True):
+        joined[place[low:high]] = part.columns.pop(name)
+    return joined
 
 
 def _place(source: Source, names: Names) -> tuple[int, str, int, int, str]:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.config import Detection
 from pipeline.faces import detect
@@ -132,6 +131,8 @@ def _matches(people: list[_Person], found: list[Detected]) -> list[tuple[int, in
     """Pair people with detections so that the boxes overlap most in all; pairs that hardly overlap are none."""
     if not people or not found:
         return []
+    from scipy.optimize import linear_sum_assignment  # half a second to load
+
     similar = overlaps(np.stack([person.box for person in people]), np.stack([face.box for face in found]))
     rows, columns = linear_sum_assignment(np.where(similar >= SAME_PERSON, similar, 0), maximize=True)
     return [

@@ -141,7 +141,7 @@ def labels(stored: Stored) -> Iterator[str]:
     if "ssim" not in stored.group:
         yield from _broken("label: a fake is labelled real although there is no ssim label", turned)
         return
-    pixels = store.read(store.array_of(stored.group, "ssim"), np.flatnonzero(turned))
+    pixels = store.gather(store.array_of(stored.group, "ssim"), np.flatnonzero(turned))
     if pixels.any():
         yield "ssim: a fake that is labelled real has manipulated pixels"
 

@@ -15,7 +15,7 @@ from pipeline.inspect import invariants, metadata
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.progress import Progress, Silent
 from pipeline.stages import labelling, thresholds
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.crew import Crew, Threads
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import array_digest, column_digest, row_digests
 from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, SPECIAL, THRESHOLD, VIDEOS, ArraySpec, label_spec
@@ -31,7 +31,6 @@ REQUIRED = (
     "counts",
     "digests",
 )
-BINARY = (0, 1, NO_LABEL)
 METADATA_FIRST = "the values were not read: what they mean stands in the metadata; verify --repair puts that back first"
 
 
@@ -52,8 +51,11 @@ def verify(
     Parameters
     ----------
     location : str
-    workers, scheduler, progress
-        As for `pipeline.stages.run.run`.
+    workers : int
+        Threads of this process.
+    scheduler : str, optional
+        Address of a Dask scheduler to use instead.
+    progress : Progress, optional
 
     Raises
     ------
@@ -65,11 +67,23 @@ def verify(
         return [metadata.UNFINISHED]
     if found.written is not None and found.findings:
         return [*found.findings, METADATA_FIRST]
-    with cluster(workers, scheduler) as crew:
+    with _crew(workers, scheduler) as crew:
         return [*found.findings, *(each.text for each in examine(crew, location, progress or Silent()))]
 
 
-def examine(crew: Workers, location: str, progress: Progress) -> list[Finding]:
+@contextlib.contextmanager
+def _crew(workers: int, scheduler: str | None) -> Iterator[Crew]:
+    """Give the threads of this process, or what an existing Dask scheduler has."""
+    if not scheduler:
+        yield Threads(workers)
+        return
+    from pipeline.stages.cluster import cluster  # Dask takes a second to load
+
+    with cluster(workers, scheduler) as crew:
+        yield crew
+
+
+def examine(crew: Crew, location: str, progress: Progress) -> list[Finding]:
     """Check the values of a store whose metadata is sound."""
     group = store.open_group(location)
     attributes = store.attributes_of(group)
@@ -154,7 +168,7 @@ class Shard:
 
 
 def _read_pixels(
-    crew: Workers, location: str, path: str, rows: labelling.Rows | None, recorded: str, progress: Progress
+    crew: Crew, location: str, path: str, rows: labelling.Rows | None, recorded: str, progress: Progress
 ) -> tuple[str, list[Finding]]:
     """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
     group = store.open_group(location)
@@ -217,7 +231,7 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
         return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
     findings = []
     name = path.rpartition("/")[2]
-    if name in LABELS and LABELS[name].flags and not np.isin(np.unique(values), BINARY).all():
+    if name in LABELS and LABELS[name].flags and not _binary(values):
         findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
     last = store.shard_rows(array, number)[1] - 1
     if again is not None:
@@ -225,6 +239,11 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
             if not np.array_equal(_again(group, path, last, again), values[-1]):
                 findings.append(f"{path}: row {last} is not what its crop gives")
     return Shard(row_digests(values), tuple(findings))
+
+
+def _binary(values: NDArray[np.uint8]) -> bool:
+    """Tell whether all values are 0, 1 or `NO_LABEL`, which is the largest of its type: one more is 0 again."""
+    return all(((row + np.uint8(1)) <= 2).all() for row in values)
 
 
 def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.Rows]:

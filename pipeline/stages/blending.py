@@ -14,7 +14,7 @@ from pipeline.errors import RejectError
 from pipeline.labels.hull import difference_mask
 from pipeline.progress import Progress
 from pipeline.stages import shards
-from pipeline.stages.cluster import Workers
+from pipeline.stages.crew import Crew
 from pipeline.stages.labelling import Crops, Rows
 from pipeline.store.hashing import row_digests
 from pipeline.store.schema import BLENDS
@@ -24,7 +24,7 @@ PATHS = tuple(f"{store.BLENDS}/{name}" for name in PIXELS)
 
 
 def write_blends(
-    crew: Workers,
+    crew: Crew,
     location: str,
     columns: Mapping[str, NDArray[Any]],
     rows: Rows,
@@ -36,7 +36,7 @@ def write_blends(
 
     Parameters
     ----------
-    crew : Workers
+    crew : Crew
     location : str
     columns : mapping
         The store's columns.

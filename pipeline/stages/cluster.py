@@ -21,6 +21,7 @@ from distributed.client import FuturesCancelledError
 from distributed.diagnostics.plugin import WorkerPlugin
 
 from pipeline.errors import ForgeryPrepError, first_line
+from pipeline.stages.crew import Outcome
 from pipeline.versions import versions
 
 # glibc must keep its large blocks: with the nanny's own trim setting every crop is paged in anew, 1.4 times the time
@@ -43,15 +44,6 @@ POLL = 1.0
 PATIENCE = 30.0  # seconds for a process to start again
 LEAVING = 0.5  # seconds that a worker without what it needs waits before it gives a task back
 LOST = (CancelledError, FuturesCancelledError, OSError)  # what calls raise once the scheduler is gone
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """Outcome of one task: its value, or why there is none."""
-
-    number: int
-    value: Any = None
-    failure: str = ""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def finish(crew: Workers, location: str, root: Path, progress: Progress, again: 
 
     Parameters
     ----------
-    crew : Workers
+    crew : Crew
     location : str
     root : Path
         The dataset's folder, for masks.

@@ -25,6 +25,17 @@ Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
+class Picked:
+    """Entries of an array, one a row, that are not copied before they are asked for."""
+
+    values: NDArray[Any]
+    rows: NDArray[np.int64]  # entry of each row
+
+    def __getitem__(self, index: Any) -> NDArray[Any]:
+        return np.asarray(self.values[self.rows[index]])
+
+
+@dataclass(frozen=True)
 class Rows:
     """Table of what labels are made from; every array has one entry a row."""
 
@@ -34,7 +45,7 @@ class Rows:
     own_level: tuple[str, ...]  # of the row itself
     pair_level: tuple[str, ...]  # of the twin
     threshold: NDArray[np.float32]  # of the twin's ssim label; NaN = as the recipe's table says
-    landmarks: NDArray[np.float32]  # of that twin's real, in the crop
+    landmarks: NDArray[np.float32] | Picked  # of that twin's real, in the crop
     mask: tuple[str, ...]  # path of the mask relative to the root; "" = none
     mask_first: NDArray[np.int32]  # number of its image that is frame 0
     mask_inverted: NDArray[np.uint8]  # 1: untouched pixels are white
@@ -69,7 +80,7 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
         own_level=own,
         pair_level=tuple(own[row] for row in fake),
         threshold=columns.get(THRESHOLD.name, np.full(len(columns["video_id"]), np.nan, np.float32))[video[fake]],
-        landmarks=columns["landmarks"][columns["real"][fake]],
+        landmarks=Picked(columns["landmarks"], columns["real"][fake]),
         mask=tuple(str(columns["video_mask"][number]) for number in video),
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
         mask_inverted=columns.get("video_mask_inverted", np.zeros(len(columns["video_id"]), np.uint8))[video],

@@ -127,7 +127,7 @@ def _videos(table: Table) -> dict[str, list[Any]]:
 
 def _usual(parts: Sequence[Part]) -> int:
     """Return how many rows a video of these parts was asked for, on average: what a missing one is counted as."""
-    asked = sum(len(part.columns["frame"]) + sum(reject.rows for reject in part.rejects) for part in parts)
+    asked = sum(len(part.columns["video"]) + sum(reject.rows for reject in part.rejects) for part in parts)
     return round(asked / max(1, sum(len(part.sources) for part in parts)))
 
 

@@ -19,7 +19,7 @@ from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
 from pipeline.progress import Progress
 from pipeline.stages import labelling, trusting
-from pipeline.stages.cluster import Workers
+from pipeline.stages.crew import Crew
 from pipeline.store import seal
 from pipeline.store.hashing import array_digest, row_digests
 from pipeline.store.schema import IMAGE
@@ -39,7 +39,7 @@ class ReadBack:
 
 
 def index_all(
-    workers: Workers, dataset: Dataset, recipe: Recipe, folder: Path, device: str, progress: Progress
+    workers: Crew, dataset: Dataset, recipe: Recipe, folder: Path, device: str, progress: Progress
 ) -> list[Part]:
     """Stage every group of videos that is not staged yet; return all parts, in order.
 
@@ -97,7 +97,7 @@ def _failed(group: groups.Group, recipe: Recipe, failure: str) -> Part:
 
 
 def write_images(
-    workers: Workers,
+    workers: Crew,
     location: str,
     table: Table,
     recipe: Recipe,
@@ -132,7 +132,7 @@ def write_image_shard(
 
 
 def write_labels(
-    workers: Workers,
+    workers: Crew,
     location: str,
     todo: Mapping[str, Collection[int]],
     rows: labelling.Rows,
@@ -160,7 +160,7 @@ def write_labels(
 
 
 def read_back(
-    workers: Workers,
+    workers: Crew,
     location: str,
     paths: Sequence[str],
     title: str,
@@ -172,7 +172,7 @@ def read_back(
 
     Parameters
     ----------
-    workers : Workers
+    workers : Crew
     location : str
     paths : sequence of str
         Arrays.
@@ -278,7 +278,7 @@ def _summary(values: NDArray[Any]) -> ShardRead:
 
 
 def on_shards(
-    workers: Workers, function: Any, tasks: Sequence[Any], total: int, title: str, progress: Progress
+    workers: Crew, function: Any, tasks: Sequence[Any], total: int, title: str, progress: Progress
 ) -> list[Any]:
     """Call a function for each of some shards of all `total`, and return its values in the order of the tasks.
 

@@ -13,7 +13,7 @@ from pipeline.errors import TaskError
 from pipeline.labels import noise_floor, trust
 from pipeline.progress import Progress
 from pipeline.stages import labelling
-from pipeline.stages.cluster import Workers
+from pipeline.stages.crew import Crew
 from pipeline.store import stored_names
 from pipeline.store.schema import NO_PAIR, THRESHOLD
 from pipeline.video import sampling
@@ -28,13 +28,13 @@ def wanted(recipe: Recipe) -> bool:
 
 
 def settle(
-    crew: Workers, location: str, columns: Columns, recipe: Recipe, again: bool, progress: Progress
+    crew: Crew, location: str, columns: Columns, recipe: Recipe, again: bool, progress: Progress
 ) -> dict[str, NDArray[np.float32]]:
     """Bring the column in line with the recipe: measured where it has to be, else deleted.
 
     Parameters
     ----------
-    crew : Workers
+    crew : Crew
     location : str
     columns : mapping
         The store's.
@@ -60,7 +60,7 @@ def settle(
     return {name: measured}
 
 
-def measure(crew: Workers, location: str, columns: Columns, recipe: Recipe, progress: Progress) -> NDArray[np.float32]:
+def measure(crew: Crew, location: str, columns: Columns, recipe: Recipe, progress: Progress) -> NDArray[np.float32]:
     """Measure the threshold of every fake with a pair on evenly spread crops; a column of shape (videos,).
 
     A video whose labels come from a less compressed twin has that twin's.

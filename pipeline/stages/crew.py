@@ -1,0 +1,49 @@
+"""Whoever works off a list of tasks: the processes of `cluster`, or the threads of this process."""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Outcome of one task: its value, or why there is none."""
+
+    number: int
+    value: Any = None
+    failure: str = ""
+
+
+class Crew(Protocol):
+    """Works off tasks, several at a time."""
+
+    def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
+        """Call a function once per task, yielding outcomes as they come."""
+
+
+class Threads:
+    """Threads of this process: no start-up, for tasks that read, decode and hash, which compiled code does.
+
+    Parameters
+    ----------
+    number : int
+        Tasks at a time.
+    """
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+
+    def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
+        """Call a function once per task, yielding outcomes as they come; an exception stops the rest."""
+        waiting = iter(enumerate(tasks))
+        with ThreadPoolExecutor(self._number) as pool:
+            flying: dict[Future[Any], int] = {}
+            while True:
+                for number, task in islice(waiting, self._number + 1 - len(flying)):  # one more keeps all of them busy
+                    flying[pool.submit(function, *task)] = number
+                if not flying:
+                    return
+                for future in wait(flying, return_when=FIRST_COMPLETED).done:
+                    yield Outcome(flying.pop(future), future.result())

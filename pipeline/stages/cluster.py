@@ -115,16 +115,16 @@ class Workers:
         flying: dict[Future, int] = {}
         try:
             while waiting or suspects or flying:
-                with self._scheduler_there():
+                with self.scheduler_there():
                     slots = 2 * max(1, self._wanted, len(self._sound()))
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
                 while (waiting and len(flying) < slots) or (suspects and not flying):
                     number = (waiting or suspects).popleft()
                     flying[self._client.submit(_call, self._needs, function, *tasks[number], pure=False)] = number
-                with self._scheduler_there(), contextlib.suppress(TimeoutError):
+                with self.scheduler_there(), contextlib.suppress(TimeoutError):
                     wait(list(flying), timeout=POLL, return_when="FIRST_COMPLETED")
                 for future in [future for future in flying if future.done()]:
-                    with self._scheduler_there():
+                    with self.scheduler_there():
                         error = future.exception()
                     outcome = _outcome(future, flying.pop(future), error)
                     if outcome.failure and outcome.number not in tried:
@@ -132,12 +132,13 @@ class Workers:
                         suspects.append(outcome.number)
                     else:
                         yield outcome
-                with self._scheduler_there():
+                with self.scheduler_there():
                     late = self._overdue(flying, deadline)
                 for future in late:
                     failure = f"took longer than {deadline:.0f} seconds and was stopped"
                     yield Outcome(flying.pop(future), failure=failure)
-                self._replace_lost()
+                with self.scheduler_there():
+                    self._replace_lost()
         finally:
             with contextlib.suppress(*LOST):
                 self._client.cancel(list(flying), force=True)
@@ -181,7 +182,7 @@ class Workers:
         return {address: lack for address, lack in said.items() if lack}
 
     @contextlib.contextmanager
-    def _scheduler_there(self) -> Iterator[None]:
+    def scheduler_there(self) -> Iterator[None]:
         """Say in one sentence that the scheduler is gone."""
         try:
             yield
@@ -294,9 +295,10 @@ def cluster(
                     silence_logs=logging.CRITICAL,
                 )
                 client = stack.enter_context(Client(stack.enter_context(local)))
-        client.register_plugin(SingleThread())
         crew = Workers(client, local, wanted if scheduler else None, say)
-        crew.check()
+        with crew.scheduler_there():
+            crew.check()  # first: a worker without this project could not load the plugin either
+            client.register_plugin(SingleThread())
         yield crew
 
 

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import options
-from cli.screen import out
+from cli.screen import Bars, out
 
 
 def datasets(as_json: options.AsJson = False) -> None:
@@ -26,7 +26,9 @@ def doctor(
     root: options.Root = None,
     recipe: options.RecipeName = "default",
     workers: options.Workers = options.CORES,
-    deep: Annotated[bool, typer.Option("--deep", help="Open every video and mask.")] = False,
+    deep: Annotated[
+        bool, typer.Option("--deep", help="Open every video and mask; measure how each fake is related to its real.")
+    ] = False,
     partial: Annotated[bool, typer.Option("--partial", help="Part of the dataset is enough.")] = False,
     estimate: Annotated[bool, typer.Option(help="Time a small run in a temporary folder.")] = True,
     as_json: options.AsJson = False,
@@ -43,6 +45,7 @@ def doctor(
         partial=partial,
         timed=estimate,
         workers=workers,
+        progress=Bars(),
     )
     if as_json:
         out.print(json.dumps(found.to_dict()), markup=False)

@@ -9,9 +9,11 @@ from typing import Any
 from pipeline.config import Recipe
 from pipeline.doctor.estimate import Estimate, estimate
 from pipeline.doctor.files import damaged, empty, leaks
+from pipeline.doctor.relations import Related, finding, measure
 from pipeline.manifest import NATIVE, REAL, SPLITS, Survey, survey
 from pipeline.manifest.leaks import some
 from pipeline.manifest.records import ordered_methods
+from pipeline.progress import Progress, Silent
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,7 @@ class Diagnosis:
     counts: tuple[Count, ...]
     findings: tuple[str, ...]  # what is wrong or missing
     notes: tuple[str, ...]  # what is worth knowing
+    relations: tuple[Related, ...]  # of fakes to their reals, where those were measured
     estimate: Estimate | None
 
     def to_dict(self) -> dict[str, Any]:
@@ -52,9 +55,11 @@ def diagnose(
     recipe: Recipe,
     *,
     deep: bool = False,
+    related: bool = True,
     partial: bool = False,
     timed: bool = True,
     workers: int = 1,
+    progress: Progress | None = None,
 ) -> Diagnosis:
     """Examine a dataset's folder without changing anything in it.
 
@@ -69,12 +74,15 @@ def diagnose(
     deep : bool
         Open every file: unreadable ones, videos of one frame, masks shorter than their video; in notes, real videos
         of two splits that show the same frames.
+    related : bool
+        With `deep`, measure also how each fake is related to its real.
     partial : bool
         Part of the dataset is enough: smaller numbers than the whole has are no finding.
     timed : bool
         Estimate what a run takes from a small run in a temporary folder.
     workers : int
-        Processes of the run that is estimated.
+        Processes that measure relations, and those of the run that is estimated.
+    progress : Progress, optional
 
     Returns
     -------
@@ -95,8 +103,11 @@ def diagnose(
     files = [video.path for video in data.videos]
     without = empty(data.root, [*files, *(video.mask for video in data.videos if video.mask)])
     findings += [f"{len(without)} files are empty: {some(without)}"] if without else []
+    relations: list[Related] = []
     if deep:
         findings += damaged(data, skip=set(without))
+        relations = measure(data, recipe, workers, progress or Silent(), skip=set(without)) if related else []
+        findings += finding(relations)
     guess = estimate(data, recipe, workers, skip=set(without)) if timed and not found.problems else None
     if timed and not found.problems and data.videos and guess is None:
         findings.append("There is no estimate: the videos tried for it cannot be read; --deep says which are broken")
@@ -113,6 +124,7 @@ def diagnose(
         counts=counts,
         findings=tuple(findings),
         notes=(*_layout(found), *data.notes, *leaks(data, deep, skip=set(without))),
+        relations=tuple(relations),
         estimate=guess,
     )
 

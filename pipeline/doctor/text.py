@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pipeline.config import SPLITS
 from pipeline.doctor.diagnosis import Count, Diagnosis
 from pipeline.doctor.estimate import Estimate
+from pipeline.doctor.relations import table
 from pipeline.manifest import known_datasets, load_manifest
 
 
@@ -15,6 +16,7 @@ def report(found: Diagnosis) -> str:
         f"{found.paired} fakes paired and {found.unpaired} not."
     ]
     lines += ["", *_table(found.counts)]
+    lines += ["", *table(found.relations)] if found.relations else []
     if found.notes:
         lines += ["", "Worth knowing:", *(f"  {note}" for note in found.notes)]
     lines += ["", *_estimate(found.estimate)] if found.estimate else []

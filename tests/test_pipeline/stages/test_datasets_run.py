@@ -32,7 +32,7 @@ def test_a_lookalike_becomes_a_store(name: str, tmp_path: Path, scheduler: str) 
     files = lookalikes.build(name, tmp_path / "data", footage.fill)
     root = tmp_path / "data" / ("pairs.csv" if name == "pairs" else "")
     recipe = load_recipe("default", manifest["sampling"])
-    assert diagnose(manifest, root, recipe, deep=True, partial=True, timed=False).findings == ()
+    assert diagnose(manifest, root, recipe, deep=True, related=False, partial=True, timed=False).findings == ()
 
     data = scan(manifest, root, limit=2)
     location = str(tmp_path / "store.zarr")

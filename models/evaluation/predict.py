@@ -24,7 +24,7 @@ from pipeline.config import overlay as over
 from pipeline.crop import crops
 from pipeline.errors import CheckpointError, DecodeError, FaceError
 from pipeline.faces.tracks import Track, follow
-from pipeline.faces.turn import TRIED, turn_of, turned
+from pipeline.faces.turn import TRIED, rare, seen, turn_of, turned
 from pipeline.progress import Progress, Silent
 from pipeline.store.writing import writing
 from pipeline.video import frames
@@ -162,13 +162,15 @@ def _judge_file(judge: Judge, path: Path, wanted: int, picture: Path | None) -> 
 
 
 def _tracks(judge: Judge, path: Path, chosen: NDArray[np.int64]) -> tuple[tuple[Track, ...], int]:
-    """Follow the faces of a file; return also by how many degrees it was turned, where upright it shows none."""
+    """Follow the faces of a file; return also by how many degrees it was turned, where upright it hardly shows any."""
     settings, device = judge.recipe.detection, judge.fabric.device.type
-    if tracks := follow(frames.read(path, chosen), settings, device):
+    tracks = follow(frames.read(path, chosen), settings, device)
+    if not rare(tracks, len(chosen)):
         return tracks, 0
-    some = [frame for _, frame in frames.read(path, frames.subset(chosen, TRIED))]
-    if not (degrees := turn_of(some, settings, device)):
-        return (), 0
+    tried = frames.subset(chosen, TRIED)
+    some = [frame for _, frame in frames.read(path, tried)]
+    if not (degrees := turn_of(some, settings, device, seen(tracks, tried))):
+        return tracks, 0
     upright = ((index, turned(frame, degrees)) for index, frame in frames.read(path, chosen))
     return follow(upright, settings, device), degrees
 

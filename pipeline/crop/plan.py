@@ -16,9 +16,8 @@ from pipeline.config import Recipe
 from pipeline.crop import excluding, following, masks, reading
 from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Reject, Source
-from pipeline.faces import choice
+from pipeline.faces import choice, turn
 from pipeline.faces.tracks import Track, follow
-from pipeline.faces.turn import TRIED, turn_of
 from pipeline.manifest import REAL, Video
 from pipeline.video import checksum, frames, likeness, sampling
 from pipeline.video.numbering import beside, numbering
@@ -116,7 +115,7 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     settings, seed = context.recipe.sampling, _seed(context.recipe, main[0].id)
     chosen = there[sampling.choose(len(there), _wanted(context.recipe, main[0]), settings, seed)]
     faces = _find(opened[0], chosen, context)
-    if not faces.tracks and (degrees := _turn(opened[0], chosen, context)):
+    if turn.rare(faces.tracks, len(chosen)) and (degrees := _turn(opened[0], faces, context)):
         opened = _turned(opened, degrees)
         faces = _find(opened[0], chosen, context)
     followed = context.recipe.detection.registration == "follow" and not context.cropped
@@ -215,10 +214,11 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
     return Faces(chosen, tracks, source.width, source.height, unread, "".join(prints))
 
 
-def _turn(source: Source, chosen: NDArray[np.int64], context: Context) -> int:
-    """Return by how many degrees a video without an upright face has to be turned to show one; 0 for none."""
-    some = Reader(context, source, sampling.subset(chosen, TRIED))
-    return turn_of([picture for _, picture in some], context.recipe.detection, context.device)
+def _turn(source: Source, faces: Faces, context: Context) -> int:
+    """Return by how many degrees a video that hardly shows an upright face has to be turned; 0 for none."""
+    tried = sampling.subset(faces.frames, turn.TRIED)
+    pictures = [picture for _, picture in Reader(context, source, tried)]
+    return turn.turn_of(pictures, context.recipe.detection, context.device, turn.seen(faces.tracks, tried))
 
 
 def _turned(sources: tuple[Source, ...], degrees: int) -> tuple[Source, ...]:

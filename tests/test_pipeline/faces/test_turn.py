@@ -5,7 +5,8 @@ import pytest
 from skimage import data
 
 from pipeline.config import Detection
-from pipeline.faces.turn import turn_of, turned
+from pipeline.faces.tracks import Track
+from pipeline.faces.turn import rare, seen, turn_of, turned
 
 FACE = np.ascontiguousarray(data.astronaut()[:300, 60:400])
 
@@ -31,3 +32,23 @@ def test_the_turn_puts_the_face_upright(lies):
 def test_without_a_face_there_is_none():
     assert turn_of([np.full((200, 200, 3), 90, np.uint8)], Detection()) == 0
     assert turn_of([], Detection()) == 0
+
+
+def test_chance_detections_do_not_keep_a_video_on_its_side():
+    lying, blank = turned(FACE, 90), np.full((340, 300, 3), 90, np.uint8)
+    assert turn_of([lying] * 3 + [blank], Detection(), upright=1) == 270
+    assert turn_of([lying] * 2 + [blank] * 2, Detection(), upright=1) == 0, "no more than chance"
+    assert turn_of([lying] * 4, Detection(), upright=2) == 0
+
+
+def test_a_face_in_few_frames_may_be_chance():
+    def track(*frames):
+        return Track(np.array(frames), np.zeros((len(frames), 4), np.float32), np.ones(len(frames), np.float32))
+
+    assert rare((), 12)
+    assert rare((track(3), track(3)), 12)
+    assert not rare((track(3), track(4, 5)), 12)
+    assert not rare((track(0),), 1), "a still"
+    assert seen((), np.arange(4)) == 0
+    assert seen((track(7),), np.array([0, 3, 6])) == 1, "found by chance, though in none of these"
+    assert seen((track(0, 3), track(3, 7)), np.array([0, 3, 6])) == 2

@@ -178,7 +178,12 @@ class Workers:
         if self._needs is None or not addresses:
             return {}
         found = self._client.run(lacking, self._needs, workers=list(addresses), on_error="return")
-        said = {where: first_line(lack) if isinstance(lack, Exception) else lack for where, lack in found.items()}
+        # a worker that does not answer, because it is starting again, lacks nothing; one that cannot import this does
+        said = {
+            where: first_line(lack) if isinstance(lack, ImportError) else lack
+            for where, lack in found.items()
+            if isinstance(lack, str | ImportError)
+        }
         return {address: lack for address, lack in said.items() if lack}
 
     @contextlib.contextmanager

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -109,8 +110,10 @@ def scheduler() -> Iterator[str]:
     """Yield the address of a Dask scheduler with two processes: runs that share it need not start their own."""
     from distributed import LocalCluster
 
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50) as local:
-        yield local.scheduler_address
+    local = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=50)
+    yield local.scheduler_address
+    with suppress(TimeoutError):
+        local.close(timeout=30)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """Dask: a local cluster of single-threaded processes and a map over it with progress. The only importer of dask."""
 
 import contextlib
-import functools
 import logging
 import os
 import signal
@@ -43,6 +42,7 @@ DEADLINE = 3600.0  # seconds for one task: decoders have been seen to hang for e
 POLL = 1.0
 PATIENCE = 30.0  # seconds for a process to start again
 LEAVING = 0.5  # seconds that a worker without what it needs waits before it gives a task back
+CLOSING = 30.0  # seconds for the processes to stop at the end
 LOST = (CancelledError, FuturesCancelledError, OSError)  # what calls raise once the scheduler is gone
 
 
@@ -254,7 +254,14 @@ def lacking(wanted: Needs) -> str:
     return ""
 
 
-_lacking_once = functools.lru_cache(maxsize=8)(lacking)
+_FIT: set[Needs] = set()  # what this process was once seen to have
+
+
+def _fit(wanted: Needs) -> bool:
+    """Return whether this process has what is needed; a lack is looked at again, it may be over."""
+    if wanted not in _FIT and not lacking(wanted):
+        _FIT.add(wanted)
+    return wanted in _FIT
 
 
 @contextlib.contextmanager
@@ -299,12 +306,23 @@ def cluster(
                     dashboard_address="127.0.0.1:0",  # any free port: another run may have the usual one
                     silence_logs=logging.CRITICAL,
                 )
-                client = stack.enter_context(Client(stack.enter_context(local)))
+                stack.callback(_stop, local)
+                client = stack.enter_context(Client(local))
         crew = Workers(client, local, wanted if scheduler else None, say)
         with crew.scheduler_there():
             crew.check()  # first: a worker without this project could not load the plugin either
             client.register_plugin(SingleThread())
         yield crew
+
+
+def _stop(local: LocalCluster) -> None:
+    """Stop the processes of a cluster, whose own way to do so may wait for ever for one that died as it started."""
+    try:
+        local.close(timeout=CLOSING)
+    except TimeoutError:
+        for nanny in local.workers.values():
+            if nanny.pid:
+                os.kill(nanny.pid, signal.SIGKILL)
 
 
 @contextlib.contextmanager
@@ -336,7 +354,7 @@ def _call(wanted: Needs | None, function: Callable[..., Any], *arguments: Any) -
     Exceptions of compiled libraries cannot be sent, and would turn the error that names them into one without a type.
     A worker that lacks something gives the task back: it has joined a moment ago and is about to be sent away.
     """
-    if wanted is not None and _lacking_once(wanted):
+    if wanted is not None and not _fit(wanted):
         time.sleep(LEAVING)
         raise Reschedule
     try:

@@ -1,14 +1,17 @@
 """The map over processes: every outcome once, whatever becomes of the processes."""
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import tasks
+from distributed import LocalCluster
 
 from pipeline.errors import ForgeryPrepError
 from pipeline.stages import cluster as module
@@ -60,6 +63,24 @@ def test_processes_that_do_not_come_back_are_replaced(monkeypatch):
         (nanny,) = crew._local.workers.values()
         crew._local.sync(nanny.close)
         assert values(crew, tasks.square, [(n,) for n in range(4)]) == {n: n * n for n in range(4)}
+
+
+def test_processes_that_never_stop_do_not_hold_up_the_end(monkeypatch):
+    async def never(self):
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(module, "CLOSING", 0.5)
+    with cluster(1) as crew:
+        (process,) = (nanny.pid for nanny in crew._local.workers.values())
+        monkeypatch.setattr(LocalCluster, "_correct_state", never)
+    patiently(lambda: not alive(process))
+
+
+def alive(process):
+    try:
+        return "zombie" not in Path(f"/proc/{process}/status").read_text()
+    except FileNotFoundError:
+        return False
 
 
 def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
@@ -175,7 +196,8 @@ def test_a_worker_that_lacks_a_folder_is_refused_by_name(elsewhere, tmp_path):
 
 
 def refused(address, wanted):
-    while True:  # until the worker has joined
+    end = time.monotonic() + 60
+    while time.monotonic() < end:  # until the worker has joined
         with cluster(1, address, wanted):
             time.sleep(0.2)
 
@@ -208,6 +230,13 @@ def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_pat
     assert {number: folder for number, folder in outcomes.items() if folder != str(here)} == {}
     assert sorted(outcomes) == list(range(24))
     assert any("joined and is sent away: it does not see the folder of the dataset" in text for text in said)
+
+
+def test_a_worker_that_lacked_something_takes_part_once_it_has_it(tmp_path):
+    wanted = module.needs(folder_of_the_dataset=tmp_path / "mounted late")
+    assert not module._fit(wanted)
+    (tmp_path / "mounted late").mkdir()
+    assert module._fit(wanted)
 
 
 def test_workers_that_join_are_given_tasks(elsewhere, tmp_path):

@@ -119,11 +119,16 @@ with cluster(2):
 """
 
 
+def hear():
+    """Hear Ctrl-C also in a suite that was itself started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])  # it takes more than a second
 def test_ctrl_c_while_processes_start_waits_for_them(seconds):
     command = [sys.executable, "-c", STARTING]
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear
     ) as run:
         assert run.stdout.readline() == "starting\n"
         time.sleep(seconds)

@@ -38,6 +38,7 @@ PROGRAMS = {
 SMALL = {
     "forgery-train": shlex.split("--steps 2 --no-pretrained --batch-size 4 --set size=64 --val-frames 1"),
     "forgery-eval": ["--frames", "1"],
+    "forgery-predict": shlex.split("--frames 2 --workers 1"),
 }
 
 
@@ -76,6 +77,7 @@ def workspace(request, tmp_path, tiny, tiny_store, monkeypatch):
         write_video(tmp_path / f"clips/{number:03}.mp4", faces, fps=25, crf=18)
         cv2.imwrite(str(tmp_path / f"portraits/{number}.png"), skimage.data.astronaut()[..., ::-1])
     rows = ["real,fake,mask", "clip.mp4,fake.mp4,mask.mp4"]
+    (tmp_path / "files.txt").write_text("clips/000.mp4\nclips/001.mp4\n")
     (tmp_path / "mine.csv").write_text("\n".join(rows))
     shutil.copy(tiny.root / "manipulated_sequences/Warp/c23/videos/000_001.mp4", tmp_path / "fake.mp4")
     shutil.copy(tiny.root / "manipulated_sequences/Warp/masks/videos/000_001.mp4", tmp_path / "mask.mp4")

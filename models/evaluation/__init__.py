@@ -1,1 +1,1 @@
-"""Scores, metrics, reports and prediction of a trained detector."""
+"""Scores, metrics and reports of a trained detector."""

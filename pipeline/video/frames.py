@@ -30,11 +30,11 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, DecodeError, first_line
-from pipeline.video import archives, packets, stills
+from pipeline.video import animations, archives, packets, stills
 from pipeline.video.sampling import choose, subset
 from pipeline.video.stills import LOSSLESS_SUFFIXES, is_lossless
 
-__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "read", "subset"]
+__all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "rate", "read", "subset"]
 
 TILED = frozenset({"heic", "heix", "heim", "heis", "mif1"})  # brands of HEIF still images (ISO/IEC 23008-12)
 BLOCK = 16  # frames decord decodes in one call: bounds its memory and any stall
@@ -60,7 +60,7 @@ def probe(path: Path, deep: bool = False) -> Probe:
     Parameters
     ----------
     path : Path
-        A video, a still image or a folder of images, also one inside an archive (`archive.tar.gz#folder`).
+        A video, a still or animated image or a folder of images, also one in an archive (`archive.tar.gz#folder`).
     deep : bool
         Decode everything, to find damage that the packets do not show.
 
@@ -71,6 +71,9 @@ def probe(path: Path, deep: bool = False) -> Probe:
     """
     if archives.split_path(path):
         return Probe(*archives.measure(path))
+    if animations.is_animated(path):
+        count, width, height = animations.measure(path)
+        return Probe(sum(1 for _ in animations.read(path, range(count))) if deep else count, width, height)
     if stills.is_still(path):
         files = stills.members(path)
         height, width, _ = stills.load(files[0]).shape
@@ -99,7 +102,7 @@ def read(
     Parameters
     ----------
     path : Path
-        A video, a still image (frame 0) or a folder of images in natural order (they may differ in size).
+        A video, an animated image, a still (frame 0) or a folder of images in natural order (they may differ in size).
     wanted : sequence of int
         Presented-frame indexes, increasing.
     decoder : str
@@ -124,9 +127,23 @@ def read(
         return iter(())
     if archives.split_path(path):
         return archives.read(path, indexes)
+    if animations.is_animated(path):
+        return animations.read(path, indexes)
     if stills.is_still(path):
         return stills.read(path, indexes)
     return READERS[decoder](path, indexes)
+
+
+def rate(path: Path) -> float:
+    """Return the frames per second that a video or animation states; 0 for stills, folders and where none are."""
+    if archives.split_path(path) or path.is_dir():
+        return 0.0
+    if animations.is_animated(path):
+        return animations.rate(path)
+    if stills.is_still(path):
+        return 0.0
+    with _open(path) as container:
+        return float(_video(container, path).guessed_rate or 0)
 
 
 def _read_pyav(path: Path, wanted: list[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

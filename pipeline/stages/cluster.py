@@ -9,9 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
 from multiprocessing import resource_tracker
-from pathlib import Path
 from typing import Any
 
 import dask
@@ -21,7 +19,7 @@ from distributed.diagnostics.plugin import WorkerPlugin
 
 from pipeline.errors import ForgeryPrepError, first_line
 from pipeline.stages.crew import Outcome
-from pipeline.versions import versions
+from pipeline.stages.needs import Needs, fit, look
 
 # glibc must keep its large blocks: with the nanny's own trim setting every crop is paged in anew, 1.4 times the time
 WORKER_ENVIRONMENT = {
@@ -40,32 +38,10 @@ SETTINGS = {
 }
 DEADLINE = 3600.0  # seconds for one task: decoders have been seen to hang for ever in native code
 POLL = 1.0
-PATIENCE = 30.0  # seconds for a process to start again
+PATIENCE = 30.0  # seconds for a process to start again, or for a worker to join
 LEAVING = 0.5  # seconds that a worker without what it needs waits before it gives a task back
 CLOSING = 30.0  # seconds for the processes to stop at the end
 LOST = (CancelledError, FuturesCancelledError, OSError)  # what calls raise once the scheduler is gone
-
-
-@dataclass(frozen=True)
-class Needs:
-    """What a worker somewhere else must have, so that its results are those of any other.
-
-    Attributes
-    ----------
-    paths : tuple of (str, str)
-        What it is, and the absolute path that the worker must see.
-    software : tuple of (str, str)
-        Packages that decide a store's bytes, and their versions.
-    """
-
-    paths: tuple[tuple[str, str], ...] = ()
-    software: tuple[tuple[str, str], ...] = ()
-
-
-def needs(**paths: Path) -> Needs:
-    """Return what workers need who see these paths (`lock_of_the_store=...`) and have this process's software."""
-    named = tuple((name.replace("_", " "), str(path.absolute())) for name, path in paths.items())
-    return Needs(named, tuple(versions().items()))
 
 
 class Workers:
@@ -85,6 +61,7 @@ class Workers:
         self._known: set[str] = set()  # addresses of workers that were looked at
         self._wanted = len(local.worker_spec) if local else 0  # processes
         self._complete = time.monotonic()  # when all of them were last seen
+        self._served = time.monotonic()  # when a worker was last there, or its lack was told
 
     def map(
         self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]], deadline: float = DEADLINE
@@ -116,7 +93,9 @@ class Workers:
         try:
             while waiting or suspects or flying:
                 with self.scheduler_there():
-                    slots = 2 * max(1, self._wanted, len(self._sound()))
+                    sound = len(self._sound())
+                    slots = 2 * max(1, self._wanted, sound)
+                self._tell_of_none(sound)
                 # a dead process is blamed on every task it had been given: a suspect is tried again alone
                 while (waiting and len(flying) < slots) or (suspects and not flying):
                     number = (waiting or suspects).popleft()
@@ -173,11 +152,20 @@ class Workers:
             self._client.retire_workers([address])
         return addresses - set(lacks)
 
+    def _tell_of_none(self, workers: int) -> None:
+        """Say from time to time that nothing happens because no worker is there, and go on waiting for one."""
+        now = time.monotonic()
+        if workers:
+            self._served = now
+        elif now - self._served > PATIENCE:
+            self._say("No worker is there that can take part; waiting for one to join.")
+            self._served = now
+
     def _lacks(self, addresses: Collection[str]) -> dict[str, str]:
         """Return for each worker that lacks something what it is."""
         if self._needs is None or not addresses:
             return {}
-        found = self._client.run(lacking, self._needs, workers=list(addresses), on_error="return")
+        found = self._client.run(look, self._needs, workers=list(addresses), on_error="return")
         # a worker that does not answer, because it is starting again, lacks nothing; one that cannot import this does
         said = {
             where: first_line(lack) if isinstance(lack, ImportError) else lack
@@ -240,28 +228,6 @@ def _running_tasks() -> Callable[..., dict[str, dict[Any, float]]]:
 def _kill(dask_worker: Any) -> None:
     """Kill the process of a nanny, which starts another: one that hangs in native code hears of nothing else."""
     os.kill(dask_worker.pid, signal.SIGKILL)
-
-
-def lacking(wanted: Needs) -> str:
-    """Return what this process lacks of what is needed, or nothing."""
-    for name, path in wanted.paths:
-        if not os.path.exists(path):
-            return f"it does not see the {name}, {path}"
-    here = versions()
-    for package, version in wanted.software:
-        if here.get(package) != version:
-            return f"it has {package} {here.get(package, 'not at all')} in place of {version}"
-    return ""
-
-
-_FIT: set[Needs] = set()  # what this process was once seen to have
-
-
-def _fit(wanted: Needs) -> bool:
-    """Return whether this process has what is needed; a lack is looked at again, it may be over."""
-    if wanted not in _FIT and not lacking(wanted):
-        _FIT.add(wanted)
-    return wanted in _FIT
 
 
 @contextlib.contextmanager
@@ -354,7 +320,7 @@ def _call(wanted: Needs | None, function: Callable[..., Any], *arguments: Any) -
     Exceptions of compiled libraries cannot be sent, and would turn the error that names them into one without a type.
     A worker that lacks something gives the task back: it has joined a moment ago and is about to be sent away.
     """
-    if wanted is not None and not _fit(wanted):
+    if wanted is not None and not fit(wanted):
         time.sleep(LEAVING)
         raise Reschedule
     try:

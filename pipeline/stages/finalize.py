@@ -16,7 +16,8 @@ from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, labelling, shards, thresholds, trusting
-from pipeline.stages.cluster import Workers, cluster, needs
+from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.needs import needs
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
 from pipeline.store.lock import alone, lock_of

@@ -16,8 +16,9 @@ from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.stages import layout, shards
-from pipeline.stages.cluster import Workers, cluster, needs
+from pipeline.stages.cluster import Workers, cluster
 from pipeline.stages.finalize import finish
+from pipeline.stages.needs import needs
 from pipeline.store.lock import alone, lock_of, staging_of
 from pipeline.store.schema import IMAGE
 from pipeline.store.writing import writing

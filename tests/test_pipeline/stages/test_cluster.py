@@ -15,6 +15,7 @@ from distributed import LocalCluster
 
 from pipeline.errors import ForgeryPrepError
 from pipeline.stages import cluster as module
+from pipeline.stages import needs
 from pipeline.stages.cluster import Workers, cluster
 
 
@@ -195,7 +196,7 @@ def patiently(condition, seconds=60):
 def test_a_worker_that_lacks_a_folder_is_refused_by_name(elsewhere, tmp_path):
     address, join, _ = elsewhere
     join("one")
-    wanted = module.needs(folder_of_the_dataset=tmp_path / "nowhere")
+    wanted = needs.needs(folder_of_the_dataset=tmp_path / "nowhere")
     with pytest.raises(ForgeryPrepError, match=r"worker tcp://.* does not see the folder of the dataset, .*nowhere"):
         refused(address, wanted)
 
@@ -210,10 +211,10 @@ def refused(address, wanted):
 def test_a_worker_with_other_software_is_refused_by_name(elsewhere):
     address, join, _ = elsewhere
     join("one")
-    software = tuple(module.versions().items())
+    software = tuple(needs.versions().items())
     other = tuple((name, "0.0" if name == "numpy" else version) for name, version in software)
     with pytest.raises(ForgeryPrepError, match=r"worker tcp://.* it has numpy .* in place of 0\.0"):
-        refused(address, module.Needs((), other))
+        refused(address, needs.Needs((), other))
 
 
 def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_path):
@@ -224,7 +225,7 @@ def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_pat
     with cluster(1, address, None) as crew:
         patiently(lambda: crew._running() == 1)
     (here / "data").touch()
-    wanted = module.Needs((("folder of the dataset", "data"),))
+    wanted = needs.Needs((("folder of the dataset", "data"),))
     with cluster(1, address, wanted, said.append) as crew:
         outcomes = {}
         for outcome in crew.map(tasks.slow, [(n, 0.5) for n in range(24)]):
@@ -237,11 +238,19 @@ def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_pat
     assert any("joined and is sent away: it does not see the folder of the dataset" in text for text in said)
 
 
-def test_a_worker_that_lacked_something_takes_part_once_it_has_it(tmp_path):
-    wanted = module.needs(folder_of_the_dataset=tmp_path / "mounted late")
-    assert not module._fit(wanted)
-    (tmp_path / "mounted late").mkdir()
-    assert module._fit(wanted)
+def test_a_scheduler_without_workers_is_told(elsewhere, monkeypatch):
+    address, join, _ = elsewhere
+    monkeypatch.setattr(module, "PATIENCE", 0.5)
+    said = []
+
+    def say(text):
+        said.append(text)
+        if len(said) == 1:
+            join("one")
+
+    with cluster(1, address, say=say) as crew:
+        assert values(crew, tasks.square, [(4,)]) == {0: 16}
+    assert set(said) == {"No worker is there that can take part; waiting for one to join."}
 
 
 def test_workers_that_join_are_given_tasks(elsewhere, tmp_path):

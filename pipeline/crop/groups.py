@@ -8,6 +8,7 @@ from pathlib import Path
 from pipeline.config import Recipe
 from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Plan, plan
+from pipeline.crop.pointing import pointed
 from pipeline.crop.reading import Context
 from pipeline.crop.staging import Crops, Part, Reject, as_columns, new_part
 from pipeline.crop.versions import Cropped, Cropper
@@ -86,7 +87,7 @@ def index_group(
     """
     context = Context(root, recipe, device, cropped, exclude)
     with new_part(folder, group.number) as (staged, done):  # first: a folder that cannot be written shows at once
-        planned, unusable = plan(group.reals, group.fakes, context)
+        planned, unusable = plan(group.reals, group.fakes, context, staged)
         videos = _crop(planned, context, staged) if planned else []
         rows = [row for cropped in videos for row in cropped.rows]
         rejects = [*unusable, *(reject for cropped in videos for reject in cropped.rejects)]
@@ -96,12 +97,12 @@ def index_group(
 
 
 def _crop(planned: Plan, context: Context, staged: Crops) -> list[Cropped]:
-    """Crop the main video, then each fake where that was cropped."""
+    """Crop the main video, then each fake where that was cropped; find the landmarks of what is kept."""
     cropper = Cropper(planned, context, staged)
     main, frames = cropper.crop(planned.main)
     pairs = Pairs(planned, context, frames)
     fakes = [pairs.judge(*cropper.crop(take, frames), take) for take in planned.fakes]
-    return [main, *fakes]
+    return [dataclasses.replace(video, rows=pointed(video.rows, planned, context, staged)) for video in (main, *fakes)]
 
 
 def _without_root(reject: Reject, root: Path) -> Reject:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from pipeline.config import Recipe
 from pipeline.crop import excluding, following, masks, reading
+from pipeline.crop.kept import Kept
 from pipeline.crop.reading import Context, Reader, check_there
-from pipeline.crop.staging import Reject, Source
+from pipeline.crop.staging import Crops, Reject, Source
 from pipeline.faces import choice, turn
 from pipeline.faces.tracks import Track, follow
 from pipeline.manifest import REAL, Video
@@ -44,6 +45,7 @@ class Faces:
     height: int
     unread: dict[int, str]  # sampled frames that did not decode -> reason
     prints: str = ""  # fingerprints of some of the frames
+    kept: Kept | None = None  # what was cropped of that video already
 
     def at(self, frame: int, used: Sequence[int]) -> list[Found]:
         """Return the faces of the tracks `used` that one frame shows."""
@@ -85,7 +87,9 @@ class Plan:
     fakes: tuple[Take, ...]  # made from the main video
 
 
-def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[Plan | None, tuple[Reject, ...]]:
+def plan(
+    reals: Versions, fakes: Sequence[Versions], context: Context, staged: Crops | None = None
+) -> tuple[Plan | None, tuple[Reject, ...]]:
     """Plan the crops of one real video and its fakes, or of one fake without a real.
 
     Parameters
@@ -95,6 +99,8 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     fakes : sequence of tuple of Video
         One entry a fake, its compressions; exactly one where there is no real.
     context : Context
+    staged : Crops, optional
+        Takes crops of the faces as they are found.
 
     Returns
     -------
@@ -114,10 +120,10 @@ def plan(reals: Versions, fakes: Sequence[Versions], context: Context) -> tuple[
     there = _common(opened, context)
     settings, seed = context.recipe.sampling, _seed(context.recipe, main[0].id)
     chosen = there[sampling.choose(len(there), _wanted(context.recipe, main[0]), settings, seed)]
-    faces = _find(opened[0], chosen, context)
+    faces = _find(opened[0], chosen, context, staged)
     if turn.rare(faces.tracks, len(chosen)) and (degrees := _turn(opened[0], faces, context)):
         opened = _turned(opened, degrees)
-        faces = _find(opened[0], chosen, context)
+        faces = _find(opened[0], chosen, context, staged)
     followed = context.recipe.detection.registration == "follow" and not context.cropped
     originals = following.originals(opened, faces.boxes(range(len(faces.tracks))), context) if followed else {}
     takes: list[Take] = []
@@ -201,7 +207,7 @@ def _seed(recipe: Recipe, name: str) -> int:
     return int.from_bytes(hashlib.sha256(f"{recipe.seed}/{name}".encode()).digest()[:8], "big")
 
 
-def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
+def _find(source: Source, chosen: NDArray[np.int64], context: Context, staged: Crops | None) -> Faces:
     """Follow every person through the sampled frames; a picture that is a crop already is one face."""
     if context.cropped:
         box = np.array([0, 0, source.width, source.height], dtype=np.float32)
@@ -209,9 +215,11 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context) -> Faces:
         return Faces(chosen, (whole,), source.width, source.height, {})
     reader = Reader(context, source, chosen)
     prints: list[str] = []
-    tracks = follow(likeness.watched(reader, chosen, prints), context.recipe.detection, context.device)
+    kept = Kept(staged, context.recipe.cropping) if staged else None
+    pictures = likeness.watched(reader, chosen, prints)
+    tracks = follow(pictures, context.recipe.detection, context.device, kept.add if kept else None)
     unread = {frame: reader.why(frame) for frame in map(int, chosen) if frame not in reader.got}
-    return Faces(chosen, tracks, source.width, source.height, unread, "".join(prints))
+    return Faces(chosen, tracks, source.width, source.height, unread, "".join(prints), kept)
 
 
 def _turn(source: Source, faces: Faces, context: Context) -> int:

@@ -33,6 +33,11 @@ COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and sh
 }
 
 
+def unplaced() -> NDArray[np.float32]:
+    """Return the landmarks of a face in which none were found, or are not yet: NaN, of shape (68, 2)."""
+    return np.full((68, 2), np.nan, np.float32)
+
+
 @dataclass(frozen=True, eq=False)
 class Row:
     """One cropped face: an entry of every column."""
@@ -44,7 +49,7 @@ class Row:
     box: NDArray[np.float32]  # (4,), pixels of the row's own video
     score: float
     alignment: float
-    landmarks: NDArray[np.float32]  # (68, 2), crop pixels
+    landmarks: NDArray[np.float32] = field(default_factory=unplaced)  # (68, 2), crop pixels
 
 
 @dataclass(frozen=True)
@@ -109,19 +114,26 @@ def as_columns(rows: Sequence[Row]) -> dict[str, NDArray[Any]]:
 
 @dataclass
 class Crops:
-    """Appends crops to a file, so that a long video never stands in memory."""
+    """Appends crops of one shape to a file, so that a long video never stands in memory."""
 
     file: BinaryIO
     count: int = 0
+    shape: tuple[int, ...] = ()
     hash: Any = field(default_factory=hashlib.blake2b)
 
     def append(self, crop: NDArray[np.uint8]) -> int:
         """Write one crop of shape (size, size, 3) and return its offset, counted in crops."""
-        values = crop.tobytes()
+        values, self.shape = crop.tobytes(), crop.shape
         self.file.write(values)
         self.hash.update(values)
         self.count += 1
         return self.count - 1
+
+    def read(self, offset: int) -> NDArray[np.uint8]:
+        """Return a crop that was written."""
+        self.file.flush()
+        size = math.prod(self.shape)
+        return np.frombuffer(os.pread(self.file.fileno(), size, offset * size), np.uint8).reshape(self.shape)
 
 
 def part_path(folder: Path, number: int) -> Path:
@@ -146,7 +158,7 @@ def new_part(folder: Path, number: int) -> Iterator[tuple[Crops, list[Part]]]:
     with writing(str(folder)), replacing(final, own) as draft:
         draft.mkdir()
         done: list[Part] = []
-        with (draft / CROPS).open("wb") as file:
+        with (draft / CROPS).open("w+b") as file:
             crops = Crops(file)
             yield crops, done
         (part,) = done

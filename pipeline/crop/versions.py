@@ -3,7 +3,7 @@
 A frame that one version lacks is kept of none.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,9 @@ from pipeline.crop.alignment import alignment, thumbnail
 from pipeline.crop.plan import Found, Plan, Take
 from pipeline.crop.reading import Context, Frame, Reader
 from pipeline.crop.staging import Crops, Reject, Row, Source
-from pipeline.faces import dlib
 from pipeline.manifest import REAL
+
+Shown = tuple[int, Frame, list[int]]  # a frame, its thumbnail, and where the crops of its faces are staged
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,13 +72,16 @@ class Cropper:
         rows: list[Row] = []
         for source in take.sources:
             level = source.video.compression
-            reader = Reader(self.context, source, [frame for frame in wanted if frame not in lost])
-            for frame, picture in reader:
-                thumbs[level, frame] = thumb = thumbnail(picture)
+            still = {frame: take.faces(faces, frame) for frame in wanted if frame not in lost}
+            reader = Reader(self.context, source, list(still))
+            first = real is None and source is take.sources[0]  # the file that the faces were found in
+            for frame, thumb, offsets in (first and self._kept(still)) or self._cropped(reader, still):
+                thumbs[level, frame] = thumb
                 pair = (thumb, real.thumbs[level, frame]) if real else None
-                rows += [self._row(source, frame, picture, face, pair) for face in take.faces(faces, frame)]
+                places = zip(still.pop(frame), offsets, strict=True)
+                rows += [self._row(source, frame, face, offset, pair) for face, offset in places]
             told = "" if len(take.sources) == 1 else f"{level}: "
-            lost = {frame: told + reader.why(frame) for frame in wanted if frame not in reader.got} | lost
+            lost |= {frame: told + reader.why(frame) for frame in still}
         stage = "pair" if real else "faces"
         rejects = [
             Reject(source.video, frame, stage, lost[frame])
@@ -87,6 +91,23 @@ class Cropper:
         ]
         kept = tuple(row for row in rows if row.frame not in lost)
         return Cropped(kept, (*excluding.rejects(take), *rejects)), RealFrames(thumbs, lost)
+
+    def _kept(self, wanted: Mapping[int, Sequence[Found]]) -> list[Shown]:
+        """Return what was cropped as the faces were found; nothing if that is not all that is wanted."""
+        kept = self.plan.faces.kept
+        if kept is None or not kept.has((frame, face.box) for frame, faces in wanted.items() for face in faces):
+            return []
+        return [
+            (frame, kept.thumbs[frame], [kept.offset(frame, face.box) for face in faces])
+            for frame, faces in wanted.items()
+        ]
+
+    def _cropped(self, reader: Reader, wanted: Mapping[int, Sequence[Found]]) -> Iterator[Shown]:
+        """Decode a file and crop the wanted faces of each frame."""
+        size, settings = (reader.source.width, reader.source.height), self.context.recipe.cropping
+        for frame, picture in reader:
+            boxes = [self._box(face, size) for face in wanted[frame]]
+            yield frame, thumbnail(picture), [self.staged.append(crops.crop(picture, box, settings)) for box in boxes]
 
     def _unreached(self, source: Source, take: Take, wanted: Sequence[int]) -> dict[int, str]:
         """Return the frames in which the picture of a fake that is followed ends within a face's box, and why."""
@@ -104,28 +125,19 @@ class Cropper:
             return face.box
         return crops.enlarge(face.box, faces.width, faces.height, self.context.recipe.cropping)
 
-    def _row(self, source: Source, frame: int, picture: Frame, face: Found, pair: tuple[Frame, Frame] | None) -> Row:
-        """Crop one face and describe it."""
-        faces, settings = self.plan.faces, self.context.recipe.cropping
-        enlarged = self._enlarged(face)
-        sizes = (faces.width, faces.height), (source.width, source.height)
-        box = crops.rescale(enlarged, *sizes)
-        crop = crops.crop(picture, box, settings)
+    def _box(self, face: Found, size: tuple[int, int]) -> NDArray[np.float32]:
+        """Return the box to crop, pixels of a version of this size (width, height)."""
+        return crops.rescale(self._enlarged(face), (self.plan.faces.width, self.plan.faces.height), size)
+
+    def _row(self, source: Source, frame: int, face: Found, offset: int, pair: tuple[Frame, Frame] | None) -> Row:
+        """Describe one face that was cropped."""
         unpaired = 1.0 if source.video.method == REAL else float("nan")
         return Row(
             video=self.plan.sources.index(source),
             frame=frame,
             track=face.track,
-            offset=self.staged.append(crop),
-            box=box,
+            offset=offset,
+            box=self._box(face, (source.width, source.height)),
             score=face.score,
-            alignment=alignment(*pair, enlarged, faces.width) if pair else unpaired,
-            landmarks=self._landmarks(crop, crops.to_crop(crops.rescale(face.box, *sizes), box, settings)),
+            alignment=alignment(*pair, self._enlarged(face), self.plan.faces.width) if pair else unpaired,
         )
-
-    def _landmarks(self, crop: Frame, detected: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Place the landmarks from the detection; in a picture that was a crop already, from one made now."""
-        if not self.context.cropped:
-            return dlib.landmarks(crop, detected, self.context.recipe.detection.detector)
-        found = dlib.detect(crop)
-        return dlib.landmarks(crop, found[0].box) if found else np.full((dlib.POINTS, 2), np.nan, dtype=np.float32)

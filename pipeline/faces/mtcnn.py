@@ -1,4 +1,4 @@
-"""MTCNN face detection with facenet-pytorch's networks. The one module that imports `facenet_pytorch`.
+"""MTCNN face detection with facenet-pytorch's weights.
 
 The cascade is that of facenet-pytorch 2.5.3 with its thresholds and pyramid, and gives its boxes on a whole frame to
 a hundredth of a pixel. It is written anew for three reasons. A region of the frame can be searched on the whole
@@ -8,20 +8,18 @@ several frames go through it together, pyramid, suppression and patches all on t
 some thirty times a batch, not a frame.
 """
 
-import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
-from torchvision.ops import nms  # type: ignore[import-untyped]
 
 from pipeline.faces.detected import Detected
+from pipeline.faces.networks import Networks, Proposal, load, suppression
 from pipeline.faces.pyramid import Level, Picture
 
 CELL = 12  # pixels: the first network's window
@@ -102,7 +100,7 @@ def detect_many(
     """
     if not searches:
         return []
-    networks = _networks(device)
+    networks = load(device)
     with torch.inference_mode(), torch.backends.cudnn.flags(enabled=True, allow_tf32=False):
         pictures = [Picture(search.frame, networks.device, device != "cpu") for search in searches]
         proposed = _propose(searches, pictures, min_face, networks)
@@ -118,12 +116,7 @@ class _Candidates:
     search: Tensor
 
 
-@functools.cache
-def _networks(device: str) -> Any:
-    return MTCNN(device=torch.device(device)).eval()  # its weights come inside the package
-
-
-def _propose(searches: Sequence[Search], pictures: Sequence[Picture], min_face: int, networks: Any) -> _Candidates:
+def _propose(searches: Sequence[Search], pictures: Sequence[Picture], min_face: int, networks: Networks) -> _Candidates:
     """Run the first network over the pyramids, one level of all frames at a time."""
     levels: dict[float, dict[int, Level]] = {}
     for number, (search, picture) in enumerate(zip(searches, pictures, strict=True)):
@@ -150,15 +143,14 @@ def _propose(searches: Sequence[Search], pictures: Sequence[Picture], min_face: 
     return _Candidates(_square(boxes + shifts * sides), owner[kept])
 
 
-def _first_network(levels: Sequence[Tensor], network: Any) -> tuple[Tensor, Tensor]:
+def _first_network(levels: Sequence[Tensor], network: Proposal) -> tuple[Tensor, Tensor]:
     """Run the first network on pictures of different sizes.
 
     Parameters
     ----------
     levels : sequence of Tensor of shape (1, 3, h, w)
         Each at least 12 pixels wide and high.
-    network : nn.Module
-        P-Net.
+    network : Proposal
 
     Returns
     -------
@@ -176,7 +168,7 @@ def _first_network(levels: Sequence[Tensor], network: Any) -> tuple[Tensor, Tens
     x = network.pool1(torch.where(_within(sizes - 2, x), x, NEVER))  # the pooling's last window may be a half one
     x = network.prelu2(network.conv2(x))
     x = network.prelu3(network.conv3(x))
-    faces = network.softmax4_1(network.conv4_1(x))
+    faces = network.conv4_1(x).softmax(1)
     own = _within((sizes - 1) // 2 - 4, x)
     return network.conv4_2(x), torch.where(own[:, 0], faces[:, 1], 0.0)
 
@@ -188,7 +180,7 @@ def _within(sizes: Tensor, like: Tensor) -> Tensor:
     return ((rows[:, None] < height) & (columns < width))[:, None]
 
 
-def _refine(pictures: Sequence[Picture], candidates: _Candidates, networks: Any) -> _Candidates:
+def _refine(pictures: Sequence[Picture], candidates: _Candidates, networks: Networks) -> _Candidates:
     """Run the second network on patches of 24 pixels."""
     candidates, shifts, scores = _judged(pictures, candidates, 24, networks.rnet)
     passed = scores > STAGES[1]
@@ -198,7 +190,7 @@ def _refine(pictures: Sequence[Picture], candidates: _Candidates, networks: Any)
 
 
 def _conclude(
-    pictures: Sequence[Picture], candidates: _Candidates, networks: Any
+    pictures: Sequence[Picture], candidates: _Candidates, networks: Networks
 ) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
     """Run the third network on patches of 48 pixels; return each search's boxes (n, 4) and scores (n,)."""
     candidates, shifts, scores = _judged(pictures, candidates, 48, networks.onet)
@@ -234,7 +226,7 @@ def _judged(
     if not len(boxes):
         return _Candidates(boxes, search), boxes, boxes[:, 0]
     judged = [network(part) for part in torch.split(patches, BATCH)]
-    shifts, scores = torch.cat([part[0] for part in judged]), torch.cat([part[-1][:, 1] for part in judged])
+    shifts, scores = torch.cat([part[0] for part in judged]), torch.cat([part[1][:, 1] for part in judged])
     return _Candidates(boxes, search), shifts, scores
 
 
@@ -245,7 +237,7 @@ def _suppress(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Ten
 
 def _group_by_group(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Tensor:
     own = [torch.nonzero(group == number)[:, 0] for number in sorted(set(group.tolist()))]
-    return torch.cat([group[:0], *(some[nms(boxes[some], scores[some], limit)] for some in own)])
+    return torch.cat([group[:0], *(some[suppression()(boxes[some], scores[some], limit)] for some in own)])
 
 
 def _in_one_call(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> Tensor:
@@ -253,7 +245,7 @@ def _in_one_call(boxes: Tensor, scores: Tensor, group: Tensor, limit: float) -> 
     if not len(boxes):
         return group
     step = boxes.max().double() - boxes.min() + 1
-    kept = nms(boxes.double() + (group * step)[:, None], scores.double(), limit)
+    kept = suppression()(boxes.double() + (group * step)[:, None], scores.double(), limit)
     order: Tensor = kept[group[kept].argsort(stable=True)]
     return order
 

@@ -1,6 +1,6 @@
 """Face tracking: one track per person, found around the last box and now and then in the whole frame."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -36,7 +36,10 @@ class _Person:
 
 
 def follow(
-    frames: Iterable[tuple[int, NDArray[np.uint8]]], settings: Detection, device: str = "cpu"
+    frames: Iterable[tuple[int, NDArray[np.uint8]]],
+    settings: Detection,
+    device: str = "cpu",
+    seen: Callable[[int, NDArray[np.uint8], Sequence[Detected]], object] | None = None,
 ) -> tuple[Track, ...]:
     """Find every person's face in every frame.
 
@@ -53,6 +56,8 @@ def follow(
         Detector, thresholds, `search` and `full_every`.
     device : str
         `cpu` or `cuda`.
+    seen : callable, optional
+        Given every frame with its index and what was found in it, while its pixels are there.
 
     Returns
     -------
@@ -70,6 +75,8 @@ def follow(
         if whole:
             found = _distinct(detect(frame, settings, device))
         _extend(people, index, found)
+        if seen:
+            seen(index, frame, found)
     tracks = [
         Track(
             np.array(person.frames, np.int64),

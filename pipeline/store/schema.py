@@ -107,7 +107,8 @@ ROWS = (
         "landmarks",
         ("sample", "point", "xy"),
         "float32",
-        "68 facial landmarks in the crop; NaN = predictor failed",
+        "68 facial landmarks in the crop, found in the least compressed version of the row's video that is kept; "
+        "NaN = predictor failed",
         units="pixel",
         reference="iBUG 300-W annotation, dlib's 68-point predictor",
         fill="NaN",

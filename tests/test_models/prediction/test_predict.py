@@ -33,7 +33,7 @@ SETTINGS = RECIPE.cropping
 def found(*lengths):
     """Return a stand-in for the search: tracks of so many frames, side by side."""
 
-    def follow(pictures, settings, device):
+    def follow(pictures, settings, device, seen=None):
         indexes = [index for index, _ in pictures]
         return tuple(
             Track(

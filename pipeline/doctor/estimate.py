@@ -29,6 +29,7 @@ class Estimate:
     workers: int
     samples: int
     bytes: int
+    staged: int  # bytes of crops that lie beside the store as well, until all are in it
     seconds: float
     basis: str  # what it rests on
 
@@ -78,6 +79,7 @@ def estimate(dataset: Dataset, recipe: Recipe, workers: int, skip: Collection[st
         workers=workers,
         samples=samples,
         bytes=samples * size,
+        staged=samples * 3 * recipe.cropping.size**2,
         seconds=(files * decoding + samples * each) / workers,
         basis=f"{1000 * each:.0f} ms and {size / 1000:.0f} kB a sample, {decoding:.2f} s to decode {mean} frames",
     )

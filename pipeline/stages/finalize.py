@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
 from pipeline.stages import blending, labelling, shards, thresholds, trusting
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.crew import Crew
 from pipeline.stages.needs import needs
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
@@ -26,7 +26,7 @@ from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spe
 FOLLOWING = ("label", THRESHOLD.name, *trusting.COLUMNS)  # columns that follow from the crops and the labels
 
 
-def finish(crew: Workers, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
+def finish(crew: Crew, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
     """Write whatever a store with complete crops still lacks, then its digests and counts.
 
     Parameters
@@ -91,7 +91,7 @@ class Sources:
 
 
 def _label(
-    crew: Workers,
+    crew: Crew,
     location: str,
     sources: Sources,
     kinds: Sequence[str],
@@ -161,6 +161,8 @@ def relabel(
     ConfigError
         There is no such kind, or no folder to read masks from.
     """
+    from pipeline.stages.cluster import cluster  # Dask takes a second to load
+
     if unknown := sorted(set(kinds) - set(LABELS)):
         raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
     if any(LABELS[kind].source == "mask" for kind in kinds) and not root.is_dir():
@@ -192,7 +194,7 @@ def _check_masks(group: store.Group, kinds: Collection[str], root: Path) -> None
         )
 
 
-def _check_crops(crew: Workers, location: str, progress: Progress) -> None:
+def _check_crops(crew: Crew, location: str, progress: Progress) -> None:
     """Refuse to compute labels from crops that are damaged."""
     group = store.open_group(location)
     array = store.array_of(group, IMAGE.name)
@@ -216,6 +218,8 @@ def reblend(
     progress: Progress | None = None,
 ) -> None:
     """Make the blends again; crops and labels stay as they are. Parameters as for `relabel`."""
+    from pipeline.stages.cluster import cluster  # Dask takes a second to load
+
     shown = progress or Silent()
     location = store.absolute(location) if scheduler else location
     with alone(location):
@@ -244,7 +248,7 @@ def _set_recipe(group: store.Group, recipe: Recipe) -> None:
 
 
 def _blend(
-    crew: Workers,
+    crew: Crew,
     location: str,
     columns: Mapping[str, NDArray[Any]],
     sources: Sources,
@@ -291,9 +295,7 @@ def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None)
     return usable if hull is None else usable & hull.possible & (hull.ones > 0)
 
 
-def _read_blends(
-    crew: Workers, location: str, progress: Progress, written: shards.Written
-) -> dict[str, shards.ReadBack]:
+def _read_blends(crew: Crew, location: str, progress: Progress, written: shards.Written) -> dict[str, shards.ReadBack]:
     """Read every pixel array of the blends again."""
     if store.BLENDS not in store.open_group(location):
         return {}

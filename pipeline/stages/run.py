@@ -16,7 +16,7 @@ from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
 from pipeline.stages import layout, shards
-from pipeline.stages.cluster import Workers, cluster
+from pipeline.stages.crew import Crew
 from pipeline.stages.finalize import finish
 from pipeline.stages.needs import needs
 from pipeline.store.lock import alone, lock_of, staging_of
@@ -103,6 +103,8 @@ def run(
         if not store.is_local(job.location):
             store.check_writable(job.location)
         wanted = needs(folder_of_the_dataset=job.dataset.root, lock_of_the_store=lock_of(job.location))
+        from pipeline.stages.cluster import cluster  # Dask takes a second to load
+
         with cluster(workers, scheduler, wanted, shown.say) as crew:
             if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
@@ -120,7 +122,7 @@ def outlook(job: Job) -> str:
     return f"{job.location} {'was begun: the run would go on' if begun else 'would be made'}."
 
 
-def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
+def _crop(crew: Crew, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
     """Stage every video's faces, decide the rows and write the crops; they can be read when this ends."""
     found = shards.index_all(crew, job.dataset, job.recipe, job.staging, device, progress)
     _check_sources(job)
@@ -135,7 +137,7 @@ def _crop(crew: Workers, job: Job, settings: Mapping[str, Any], device: str, pro
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
 
 
-def _read_crops(crew: Workers, job: Job, progress: Progress, written: shards.Written) -> shards.ReadBack:
+def _read_crops(crew: Crew, job: Job, progress: Progress, written: shards.Written) -> shards.ReadBack:
     return shards.read_back(crew, job.location, [IMAGE.name], "crops", progress, written)[0][IMAGE.name]
 
 

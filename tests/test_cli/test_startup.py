@@ -39,6 +39,13 @@ def test_version(command):
     assert in_a_process(command, "--version").startswith(f"forgery-prep {importlib.metadata.version('forgery-prep')}, ")
 
 
+def test_a_finished_run_says_so_without_dask_and_torch(tiny, tiny_store):
+    said = in_a_process("prep", *tiny.arguments(tiny_store), say="print('imported:', *sorted(sys.modules))")
+    assert "nothing to do" in said
+    modules = set(said.rsplit("imported:", 1)[1].split())
+    assert not modules & {"dask", "distributed", "scipy", "skimage", "tensorstore", "torch"}
+
+
 def test_help_names_the_label_kinds_there_are():
     assert Labelling().kinds == tuple(LABELS)
     said = in_a_process("prep", "labels", "--help")

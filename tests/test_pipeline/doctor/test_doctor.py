@@ -303,5 +303,6 @@ def test_estimate_from_a_timed_probe(tiny: Any, tmp_path: Path) -> None:
     assert found.estimate is not None
     assert found.estimate.samples == 3 * 6
     assert 10_000 < found.estimate.bytes / found.estimate.samples < 2_000_000
+    assert found.estimate.staged == 3 * 6 * 256 * 256 * 3
     assert 0 < found.estimate.seconds < 600
     assert sorted(tmp_path.iterdir()) == [path]

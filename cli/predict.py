@@ -90,4 +90,4 @@ def predict(
 
 def main() -> None:
     """Run the command line."""
-    run_app(app)
+    run_app(app, "the tables in --out hold what was judged before")

@@ -19,6 +19,7 @@ from pipeline.errors import RejectError, SourceError
 from pipeline.faces import near
 from pipeline.faces.tracks import Track
 from pipeline.manifest.records import NATIVE, REAL, Video
+from pipeline.store.writing import writing
 from pipeline.video import frames
 
 SHARE = 0.25  # of the longest track's frames: shorter ones are passers-by and false alarms
@@ -184,8 +185,9 @@ def _stage(search: Search, source: Source, tracks: Sequence[Track]) -> Iterator[
     boxes: list[list[list[Boxes]]] = [[] for _ in tracks]
     rows: list[list[int]] = [[] for _ in tracks]
     count = 0
-    search.staged.mkdir(parents=True, exist_ok=True)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(writing(str(search.staged)))
+        search.staged.mkdir(parents=True, exist_ok=True)
         files = [stack.enter_context(search.crops_of(kind).open("wb")) for kind in range(len(search.croppings))]
         for index, frame in Reader(search.context, source, wanted):
             for number, track in enumerate(tracks):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import torch
@@ -153,8 +154,8 @@ def overlay_of(judge: Judge, wanted: str) -> str:
 
 
 def score(
-    panel: Panel, judge: Judge, images: Pixels, overlay: str = "none"
-) -> tuple[NDArray[np.float64], Pixels | None]:
+    panel: Panel, judge: Judge, images: Pixels, overlay: str = "none", heat: BinaryIO | None = None
+) -> NDArray[np.float64]:
     """Judge crops.
 
     Parameters
@@ -166,21 +167,20 @@ def score(
         Crops made as its recipe says; a memory map is read a batch at a time.
     overlay : str
         One of OVERLAYS.
+    heat : binary file, optional
+        Takes what is laid over each crop: (n, S, S), uint8, 0..255 for 0..1; nothing where nothing is drawn.
 
     Returns
     -------
-    scores : ndarray of shape (n,), float64
+    ndarray of shape (n,), float64
         Probability of fake.
-    heat : ndarray of shape (n, S, S), uint8, or None
-        What is laid over each crop, 0..255 for 0..1.
 
     Raises
     ------
     TrainingError
         Memory ran out.
     """
-    scores, heat = [], []
-    draw = OVERLAYS[overlay].draw
+    scores = []
     for low in range(0, len(images), panel.batch):
         some = np.array(images[low : low + panel.batch])
         for step in judge.process:
@@ -190,14 +190,14 @@ def score(
             with torch.no_grad(), panel.fabric.autocast():
                 outputs = judge.network(batch)
                 scores.append(judge.network.score(outputs).float().cpu().numpy())
-                drawn = draw(judge, batch, outputs, images.shape[1])
+                drawn = OVERLAYS[overlay].draw(judge, batch, outputs, images.shape[1]) if heat else None
         except (RuntimeError, MemoryError) as error:
             if not devices.out_of_memory(error):
                 raise
             raise TrainingError(f"Memory ran out with {len(some)} faces at once; lower --batch-size.") from error
-        if drawn is not None:
-            heat.append((drawn[:, 0].float().clamp(0, 1) * 255).round().byte().cpu().numpy())
-    return np.concatenate(scores).astype(np.float64), np.concatenate(heat) if heat else None
+        if heat and drawn is not None:
+            heat.write((drawn[:, 0].float().clamp(0, 1) * 255).round().byte().cpu().numpy().tobytes())
+    return np.concatenate(scores).astype(np.float64)
 
 
 def _loaded(images: Pixels) -> Loaded:

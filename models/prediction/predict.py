@@ -19,6 +19,7 @@ from models.prediction.pictures import Drawing, Marked
 from models.prediction.verdicts import Verdict, conclude
 from pipeline.errors import ConfigError
 from pipeline.progress import Advance, Progress, Silent
+from pipeline.store.writing import writing
 
 AHEAD = 4  # files of a batch, for each that is worked on at a time
 EVERY = 30.0  # seconds after which the tables are written, with what there is until then
@@ -224,21 +225,19 @@ class _Batch:
     def _conclude(self, number: int, search: Search, found: Found) -> tuple[Verdict, Drawing | None]:
         """Score the staged crops, and say what is to be drawn."""
         scores: dict[str, NDArray[np.float64]] = {}
-        heat = None
-        for place, judge in enumerate(self.panel.judges if found.people else ()):
+        heat = search.staged / "heat.raw"
+        for judge in self.panel.judges if found.people else ():
             kind = self.panel.croppings.index(judge.recipe.cropping)
             side = judge.recipe.cropping.size
             images = np.memmap(search.crops_of(kind), dtype=np.uint8, mode="r").reshape(-1, side, side, 3)
-            overlay = self.overlay if place == 0 else "none"
-            scores[judge.name], drawn = judging.score(self.panel, judge, images, overlay)
-            if drawn is not None:
-                heat = search.staged / "heat.raw"
-                drawn.tofile(heat)
+            drawn = self.overlay != "none" and judge is self.panel.judges[0]
+            with writing(str(heat)), heat.open("ab") as file:
+                scores[judge.name] = judging.score(self.panel, judge, images, self.overlay, file if drawn else None)
         verdict = conclude(str(search.path), found, scores, self.panel.paths)
         if not (self.request.out and self.request.draw and found.people):
             shutil.rmtree(search.staged, ignore_errors=True)
             return verdict, None
-        return verdict, self._drawing(number, search, found, verdict, scores, heat)
+        return verdict, self._drawing(number, search, found, verdict, scores, heat if heat.stat().st_size else None)
 
     def _drawing(
         self, number: int, search: Search, found: Found, verdict: Verdict, scores: dict[str, NDArray[np.float64]],

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import io
 import json
 
 import cv2
@@ -267,12 +268,11 @@ def test_a_process_that_dies_costs_its_file_alone(panel, photograph, clip):
 def test_what_is_laid_over_a_face(panel):
     (only,) = panel.judges
     images = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
-    scores, none = judging.score(panel, only, images)
-    assert none is None
-    for name in ("map", "cam"):
-        again, heat = judging.score(panel, only, images, name)
-        np.testing.assert_array_equal(again, scores)
-        assert (heat.shape, heat.dtype) == ((3, 32, 32), np.uint8)
+    scores = judging.score(panel, only, images)
+    for name, count in (("map", 3), ("cam", 3), ("none", 0)):
+        heat = io.BytesIO()
+        np.testing.assert_array_equal(judging.score(panel, only, images, name, heat), scores)
+        assert len(heat.getvalue()) == count * 32 * 32
     assert judging.overlay_of(only, "auto") == "map"
     blind = dataclasses.replace(only, plan=dataclasses.replace(only.plan, truth=""))
     assert judging.overlay_of(blind, "auto") == "cam"
@@ -285,7 +285,7 @@ def test_what_is_laid_over_a_face(panel):
 def test_batches_do_not_change_scores(panel):
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
     small = dataclasses.replace(panel, batch=2)
-    np.testing.assert_allclose(*(judging.score(each, panel.judges[0], images)[0] for each in (panel, small)), atol=1e-6)
+    np.testing.assert_allclose(*(judging.score(each, panel.judges[0], images) for each in (panel, small)), atol=1e-6)
 
 
 def test_checkpoints_that_cannot_judge_together(make_checkpoint):

@@ -12,6 +12,7 @@ from cli import datasets as known
 from cli import options
 from cli.screen import Bars, err, out, run_app
 from pipeline.config import Labelling, load_recipe
+from pipeline.errors import ConfigError
 
 app = typer.Typer(
     help="Turn face-forgery datasets into training data: aligned crops, labels and blends in one Zarr store.",
@@ -88,14 +89,23 @@ def run(
     subset: options.Subset = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done; write nothing.")] = False,
     overwrite: options.Overwrite = False,
+    extend: Annotated[
+        bool,
+        typer.Option(
+            "--extend", help="Add to a finished store what the dataset or the recipe has more; the rest is copied."
+        ),
+    ] = False,
     exclude: options.Exclude = None,
     max_rejects: MaxRejects = 0.25,
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
     from pipeline.inspect import info
+    from pipeline.stages import extend as growing
     from pipeline.stages.run import Job, outlook
     from pipeline.stages.run import run as make
 
+    if extend and overwrite:
+        raise ConfigError("--extend keeps what a store has, --overwrite deletes it: give one of the two.")
     about = options.manifest_of(dataset, manifest)
     settings = options.recipe_of(recipe, about)
     found = options.dataset_of(about, root, settings, limit, subset)
@@ -104,15 +114,43 @@ def run(
     for note in (*found.notes, *options.said_of(found)):
         err.print(f"Note: {note}")
     out.print(info.plan(job), markup=False)
+    if dry_run and extend:
+        out.print(growing.outlook(job), markup=False)
+        return
     if dry_run:
         out.print(outlook(job) if not overwrite else f"{job.location} would be made anew.", markup=False)
         return
-    make(job, workers=workers, scheduler=scheduler, device=device, overwrite=overwrite, progress=Bars())
-    summary = info.summary(job.location)
+    if extend:
+        growing.extend(job, workers=workers, scheduler=scheduler, device=device, progress=Bars())
+    else:
+        make(job, workers=workers, scheduler=scheduler, device=device, overwrite=overwrite, progress=Bars())
+    _summarise(job.location, max_rejects)
+
+
+def _summarise(location: str, max_rejects: float) -> None:
+    """Print what is in a store that was made; leave with status 1 where too much was rejected."""
+    from pipeline.inspect import info
+
+    summary = info.summary(location)
     out.print(info.screen(summary), markup=False)
     if summary.lost_share > max_rejects:
         err.print(f"More than {max_rejects:.0%} of the rows asked for were rejected; the reasons stand above.")
         raise typer.Exit(1)
+
+
+@app.command()
+def merge(
+    stores: Annotated[list[str], typer.Argument(help="Finished stores of one recipe, of different videos.")],
+    store: Annotated[str, typer.Option(help="Store to make of them.")],
+    workers: options.Workers = options.CORES,
+    scheduler: options.Scheduler = None,
+    max_rejects: MaxRejects = 0.25,
+) -> None:
+    """Join stores that were made of different videos, as one run over all of them makes it; they stay as they are."""
+    from pipeline.stages.merge import merge as join
+
+    join(stores, store, workers=workers, scheduler=scheduler, progress=Bars())
+    _summarise(store, max_rejects)
 
 
 @app.command()

@@ -15,12 +15,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline import store
 from pipeline.files import replacing
 from pipeline.manifest import Video
 from pipeline.registration.mapping import Followed, in_pixels, square
+from pipeline.store.schema import IMAGE
 from pipeline.store.writing import writing
 
 CROPS, COLUMNS_FILE, ABOUT = "image.raw", "columns.npz", "about.json"  # files of one part
+LENDER = "lender.txt"  # in the place of CROPS: the finished store in which they stay, `offset` counts its rows
 COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and shape of one row
     "video": (np.int32, ()),  # counts in Part.sources
     "frame": (np.int32, ()),
@@ -162,12 +165,32 @@ def new_part(folder: Path, number: int) -> Iterator[tuple[Crops, list[Part]]]:
             crops = Crops(file)
             yield crops, done
         (part,) = done
-        np.savez(draft / COLUMNS_FILE, **part.columns)  # type: ignore[arg-type]
-        about: dict[str, Any] = {
-            name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")
-        }
-        about["digests"] = {CROPS: crops.hash.hexdigest(), COLUMNS_FILE: _digest(draft / COLUMNS_FILE)}
-        (draft / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        _describe(draft, part, {CROPS: crops.hash.hexdigest()})
+
+
+def lend_part(folder: Path, number: int, part: Part, lender: str) -> None:
+    """Stage one part whose crops are those of a finished store: its column `offset` counts rows of that store."""
+    final = part_path(folder, number)
+    with writing(str(folder)), replacing(final, folder / f"draft-{number:06d}-{os.getpid()}") as draft:
+        draft.mkdir()
+        (draft / LENDER).write_text(lender, encoding="utf-8")
+        _describe(draft, part, {LENDER: _digest(draft / LENDER)})
+
+
+def _describe(draft: Path, part: Part, digests: dict[str, str]) -> None:
+    """Write everything of a part but its crops; `digests` has theirs."""
+    np.savez(draft / COLUMNS_FILE, **part.columns)  # type: ignore[arg-type]
+    about: dict[str, Any] = {
+        name: [dataclasses.asdict(item) for item in getattr(part, name)] for name in ("sources", "rejects")
+    }
+    about["digests"] = {**digests, COLUMNS_FILE: _digest(draft / COLUMNS_FILE)}
+    (draft / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+
+
+def lender_of(folder: Path, number: int) -> str:
+    """Return the finished store in which the crops of a part stay; empty where they are staged themselves."""
+    file = part_path(folder, number) / LENDER
+    return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 def _digest(file: Path) -> str:
@@ -180,8 +203,9 @@ def is_sound(folder: Path, number: int) -> bool:
     path = part_path(folder, number)
     try:
         about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
-        return all(_digest(path / name) == about["digests"][name] for name in (CROPS, COLUMNS_FILE))
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = {COLUMNS_FILE, LENDER if (path / LENDER).exists() else CROPS} == about["digests"].keys()
+        return whole and all(_digest(path / name) == digest for name, digest in about["digests"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False
 
 
@@ -217,13 +241,14 @@ def read_part(folder: Path, number: int) -> Part:
     about = json.loads((path / ABOUT).read_text(encoding="utf-8"))
     with np.load(path / COLUMNS_FILE) as columns:
         return Part(
-            sources=tuple(map(_source, about["sources"])),
+            sources=tuple(map(source_from, about["sources"])),
             rejects=tuple(Reject(**{**reject, "video": Video(**reject["video"])}) for reject in about["rejects"]),
             columns={name: columns[name] for name in COLUMNS},
         )
 
 
-def _source(about: dict[str, Any]) -> Source:
+def source_from(about: dict[str, Any]) -> Source:
+    """Return the source that plain values, as of `dataclasses.asdict`, describe."""
     followed: dict[str, Any] | None = about.get("followed")
     if followed:
         followed = {name: tuple(value) if isinstance(value, list) else value for name, value in followed.items()}
@@ -238,5 +263,7 @@ def read_crops(folder: Path, number: int, offsets: NDArray[np.int64], size: int)
     ndarray of shape (len(offsets), size, size, 3), uint8
         RGB.
     """
+    if lender := lender_of(folder, number):
+        return np.asarray(store.gather(store.array_of(store.open_group(lender), IMAGE.name), offsets), np.uint8)
     crops = np.memmap(part_path(folder, number) / CROPS, dtype=np.uint8, mode="r").reshape(-1, size, size, 3)
     return np.asarray(crops[offsets])

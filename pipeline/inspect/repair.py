@@ -111,6 +111,24 @@ def _put_columns(bench: Bench, paths: Sequence[str], made: Mapping[str, Any]) ->
         put_column(bench, path, made[path])
 
 
+def _record_of_files(bench: Bench) -> None:
+    """Put back the record of the dataset's files, if it is, by its digest, what it was."""
+    path = f"{store.CHECKS}/{seal.RECORD}"
+    if path not in bench.damage:
+        return
+
+    def make(files: sources.Sources) -> None:
+        before = seal.record_digest(bench.group)
+        lines = sources.record_of(files)
+        if seal.digest_of_record(lines) == before:
+            seal.write_record(bench.group, lines)
+            bench.mended(path, "made again")
+        else:
+            bench.notes.append(f"{path}: made again it has other values, which were not written")
+
+    with_files(bench, path, make)
+
+
 def _crops(bench: Bench) -> None:
     """Put back crops from the dataset's files; those rows of a damaged shard that can still be read are kept."""
     if IMAGE.name not in bench.damage or lacks_columns(bench, "crops"):
@@ -261,7 +279,16 @@ def _seal(bench: Bench) -> None:
         bench.done.append(f"{seal.key_of(store.CHECKS)}: written from the store's metadata as it is")
 
 
-STEPS: tuple[Callable[[Bench], None], ...] = (_derived, _columns, _crops, _threshold, _labels, _blends, _numbers)
+STEPS: tuple[Callable[[Bench], None], ...] = (
+    _derived,
+    _columns,
+    _record_of_files,
+    _crops,
+    _threshold,
+    _labels,
+    _blends,
+    _numbers,
+)
 
 
 def _pixels(group: store.Group) -> list[str]:

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import exclusions, store
-from pipeline.crop import groups, staging
+from pipeline.crop import groups, record, staging
 from pipeline.crop.staging import Part
 from pipeline.errors import ConfigError
 from pipeline.manifest import Dataset, scan
 from pipeline.progress import Progress
-from pipeline.stages import layout, shards
+from pipeline.stages import layout, shards, sizes
 from pipeline.stages.cluster import Workers
 from pipeline.store import seal, stored_recipe
 from pipeline.store.hashing import row_digests
@@ -74,6 +74,13 @@ def dataset_of(group: store.Group, root: Path) -> Dataset:
 def columns(sources: Sources) -> dict[str, Any]:
     """Make every column again that follows from the dataset's files, by path; this reads all of them."""
     return layout.tables(sources.dataset, sources.stage(sources.dataset.videos))[1]
+
+
+def record_of(sources: Sources) -> list[str]:
+    """Make the record of the dataset's files again; this reads all of them."""
+    parts = sources.stage(sources.dataset.videos)
+    found = [source for part in parts for source in part.sources]
+    return record.lines(sources.dataset.videos, sizes.of_dataset(sources.dataset), found)
 
 
 def crops(sources: Sources, about: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> tuple[Crops, list[str]]:

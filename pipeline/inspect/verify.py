@@ -102,6 +102,7 @@ def examine(crew: Crew, location: str, progress: Progress) -> list[Finding]:
         findings += found
         if digest:
             digests[path] = digest
+    findings += _record_findings(group)
     told = {finding.path for finding in findings}
     findings += [
         Finding(f"{path}: the stored values are not those that were written (digest {digest[:12]})", path)
@@ -111,6 +112,13 @@ def examine(crew: Crew, location: str, progress: Progress) -> list[Finding]:
     if not findings:  # the promises are about values that can be trusted
         findings += [Finding(text) for text in invariants.check(group, columns, stored_recipe(group))]
     return findings
+
+
+def _record_findings(group: store.Group) -> list[Finding]:
+    """Say that the record of the dataset's files is damaged; stores made before there was one lack it."""
+    path = f"{store.CHECKS}/{seal.RECORD}"
+    damaged = path in group and seal.record(group) is None
+    return [Finding(f"{path}: the record of the dataset's files is missing or damaged", path)] if damaged else []
 
 
 def _read_columns(

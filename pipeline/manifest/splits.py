@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 from pipeline.config import SPLITS
@@ -58,6 +59,31 @@ def assign(videos: Sequence[Video], context: Context) -> Assignment:
         A video that no list names has no split in it.
     """
     return RULES[context.rules["rule"]](videos, context)
+
+
+def dealt(videos: Sequence[Video], rules: Mapping[str, Any], seed: int) -> dict[Key, str]:
+    """Return the splits that a rule deals out among videos, of which nothing else tells; empty where it deals none.
+
+    Parameters
+    ----------
+    videos : sequence of Video
+        With their splits.
+    rules : mapping
+        The manifest's [splits].
+    seed : int
+    """
+    shares = rules.get("shares", SHARES)
+    if rules["rule"] == "seeded":
+        return _seeded(videos, Context(rules, (), Folder(Path()), seed, Findings())).splits
+    if "validation" in rules:
+        rest = [video for video in videos if video.split != "test"]
+        return _train_and_val(rest, Context(rules, (), Folder(Path()), seed, Findings()))
+    if "seeded" in rules:
+        some = [video for video in videos if fnmatchcase(video.identity, rules["seeded"])]
+        return deal(groups(some, donors=False), shares, seed)
+    if rules["rule"] == "column" and "values" not in rules:
+        return deal(groups(videos, donors=rules.get("donors") != "free"), shares, seed)
+    return {}
 
 
 def _pair_lists(videos: Sequence[Video], context: Context) -> Assignment:

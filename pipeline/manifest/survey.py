@@ -17,6 +17,8 @@ from pipeline.manifest.readers.source import Surroundings
 from pipeline.manifest.records import Dataset, Findings, Missing, Video
 from pipeline.manifest.splits import Assignment, Context, assign
 
+DONORS, OFFICIAL = "Donors are not kept apart by this split: ", "The official split leaks: "  # begin notes of leaks
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -153,11 +155,11 @@ def _leaks(rules: Mapping[str, Any], videos: Sequence[Video], assigned: Assignme
     fatal = [*assigned.leaks, *pair_leaks(known), *identity_leaks(known)]
     donors = donor_leaks(known)
     if assigned.donors_cross or rules.get("donors") == "free":
-        findings.notes += [f"Donors are not kept apart by this split: {leak}." for leak in donors]
+        findings.notes += [f"{DONORS}{leak}." for leak in donors]
     else:
         fatal += donors
     if rules.get("leaks") == "reported":
-        findings.notes += [f"The official split leaks: {leak}." for leak in fatal]
+        findings.notes += [f"{OFFICIAL}{leak}." for leak in fatal]
         return []
     return [f"{leak}." for leak in fatal]
 

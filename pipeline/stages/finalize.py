@@ -15,8 +15,9 @@ from pipeline.config import Labelling, Recipe, digest
 from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
-from pipeline.stages import blending, labelling, shards, thresholds, trusting
+from pipeline.stages import blending, labelling, lending, lent_labels, shards, thresholds, trusting
 from pipeline.stages.crew import Crew
+from pipeline.stages.lending import Lender
 from pipeline.stages.needs import needs
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
@@ -26,7 +27,14 @@ from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spe
 FOLLOWING = ("label", THRESHOLD.name, *trusting.COLUMNS)  # columns that follow from the crops and the labels
 
 
-def finish(crew: Crew, location: str, root: Path, progress: Progress, again: Collection[str] = ()) -> None:
+def finish(
+    crew: Crew,
+    location: str,
+    root: Path,
+    progress: Progress,
+    again: Collection[str] = (),
+    lenders: Sequence[Lender] = (),
+) -> None:
     """Write whatever a store with complete crops still lacks, then its digests and counts.
 
     Parameters
@@ -38,6 +46,8 @@ def finish(crew: Crew, location: str, root: Path, progress: Progress, again: Col
     progress : Progress
     again : collection of str
         Label kinds to compute again although they are there.
+    lenders : sequence of Lender
+        Finished stores whose labels are taken over where they were made from the same crops.
     """
     group = store.open_group(location, "r+")
     if missing := store.missing_shards(store.array_of(group, IMAGE.name)):
@@ -62,7 +72,8 @@ def finish(crew: Crew, location: str, root: Path, progress: Progress, again: Col
     trusting.add_missing(group, columns, recipe)
     for kind in outdated:
         _make(group, kind, recipe)
-    made_from = Sources(labelling.rows_of(columns, stored_names(group)), recipe, root)
+    rows = labelling.rows_of(columns, stored_names(group))
+    made_from = Sources(rows, recipe, root, lent_labels.find(group, columns, rows, lenders))
     read, measured = _label(crew, location, made_from, kinds, again, progress)
     digests |= {kind: shards.record(group, kind, each) for kind, each in read.items()}
     if "ssim" in read or "label" not in digests:
@@ -88,6 +99,7 @@ class Sources:
     rows: labelling.Rows
     recipe: Recipe
     root: Path  # the dataset's folder, for masks
+    lent: Mapping[str, labelling.Lent]  # labels of finished stores that are taken over, by kind
 
 
 def _label(
@@ -122,11 +134,14 @@ def _label(
         return {}, {}
     rows, recipe = sources.rows, sources.recipe
     trusted = (rows, recipe) if measure else None
-    written = shards.write_labels(crew, location, todo, rows, recipe, sources.root, progress)
+    written = shards.write_labels(crew, location, todo, rows, recipe, sources.root, progress, sources.lent)
     read, measured = shards.read_back(crew, location, unread, "labels", progress, written, trusted)
     if damaged := {kind: each.damaged for kind, each in read.items() if each.damaged}:  # by a power cut or a disk
-        more = shards.write_labels(crew, location, damaged, rows, recipe, sources.root, progress)
+        more = shards.write_labels(crew, location, damaged, rows, recipe, sources.root, progress, sources.lent)
         read, measured = shards.read_back(crew, location, unread, "labels", progress, {**written, **more}, trusted)
+    for kind in read.keys() & sources.lent.keys():
+        if not read[kind].damaged:
+            lending.check(kind, read[kind].rows, sources.lent[kind])
     return read, measured
 
 

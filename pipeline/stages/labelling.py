@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -144,32 +145,78 @@ class Crops:
         return np.asarray(self._values[self._places[row]], np.uint8)
 
 
-def label_shard(location: str, number: int, task: LabelTask) -> dict[str, bytes]:
-    """Compute label kinds for the rows of one shard of a store and write each in one step; digests of their rows."""
+@dataclass(frozen=True)
+class Lent:
+    """Labels of one kind that are taken over from finished stores; the arrays have one entry a row."""
+
+    stores: tuple[str, ...]
+    store: NDArray[np.int16]  # counts in `stores`; -1: nothing is lent
+    row: NDArray[np.int64]  # of that store
+
+    def take(self, low: int, high: int) -> "Lent":
+        """Return the entries of rows low to high."""
+        return Lent(self.stores, self.store[low:high], self.row[low:high])
+
+    def read(self, kind: str, values: Pixels) -> None:
+        """Put what is lent of a label kind into `values`, of shape (rows, size, size)."""
+        for number in np.unique(self.store[self.store >= 0]):
+            here = np.flatnonzero(self.store == number)
+            array = store.array_of(store.open_group(self.stores[number]), kind)
+            values[here] = store.gather(array, self.row[here])
+
+
+def label_shard(
+    location: str, number: int, task: LabelTask, lent: Mapping[str, Lent] | None = None
+) -> dict[str, bytes]:
+    """Write label kinds for the rows of one shard of a store, each in one step; return digests of their rows.
+
+    What is `lent`, by kind, is read; only the rest is computed.
+    """
     group = store.open_group(location, "r+")
-    made = label_rows(group, task)
+    made = _lent_and_computed(group, task, lent) if lent else label_rows(group, task)
     for kind, values in made.items():
         store.write_shard(store.array_of(group, kind), number, values)
     return {kind: row_digests(values) for kind, values in made.items()}
 
 
-def label_rows(group: store.Group, task: LabelTask) -> dict[str, Pixels]:
+def _lent_and_computed(group: store.Group, task: LabelTask, lent: Mapping[str, Lent]) -> dict[str, Pixels]:
+    """Read what is lent, then compute the rest, run by run of neighbouring rows that lack the same kinds."""
+    made = {kind: task.blank(kind) for kind in task.kinds}
+    for kind, some in lent.items():
+        some.read(kind, made[kind])
+    low, high = task.span
+    everything = np.full(high - low, -1)
+    lacking = np.stack([(lent[kind].store if kind in lent else everything) < 0 for kind in task.kinds])
+    ends = np.flatnonzero((np.diff(lacking, axis=1) != 0).any(axis=0)) + 1
+    for first, end in pairwise([0, *ends.tolist(), high - low]):
+        kinds = tuple(kind for kind, lacks in zip(task.kinds, lacking[:, first], strict=True) if lacks)
+        if not kinds:
+            continue
+        rest = replace(task, kinds=kinds, span=(low + first, low + end), rows=task.rows.take(first, end))
+        known = {kind: values[first:end] for kind, values in made.items() if kind not in kinds}
+        for kind, values in label_rows(group, rest, known).items():
+            made[kind][first:end] = values
+    return made
+
+
+def label_rows(group: store.Group, task: LabelTask, known: Mapping[str, Pixels] | None = None) -> dict[str, Pixels]:
     """Compute label kinds for neighbouring rows of a store: arrays of shape (rows, size, size).
 
-    Every crop they are made from is read once.
+    Every crop they are made from is read once. Labels of these rows that are `known` need not be read for others that
+    are made from them.
     """
-    work = _Work(group, task)
+    work = _Work(group, task, known or {})
     for kind in [kind for kind in LABELS if kind in task.kinds]:  # in the table's order: one may be made from another
         work.made[kind] = SOURCES[LABELS[kind].source](work, kind)
-    return work.made
+    return {kind: work.made[kind] for kind in LABELS if kind in task.kinds}
 
 
 class _Work:
     """What one task has read and made."""
 
-    def __init__(self, group: store.Group, task: LabelTask) -> None:
+    def __init__(self, group: store.Group, task: LabelTask, known: Mapping[str, Pixels]) -> None:
         self.group, self.task = group, task
-        self.made: dict[str, Pixels] = {}
+        self.made: dict[str, Pixels] = dict(known)
         sources = {LABELS[kind].source for kind in task.kinds}
         wanted = set(range(*task.span)) if "image" in sources else set()
         if "pair" in sources:

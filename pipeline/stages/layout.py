@@ -7,16 +7,19 @@ import numpy as np
 
 from pipeline import store
 from pipeline.config import Chunking, digest
+from pipeline.crop import record
+from pipeline.crop.record import Sizes
 from pipeline.crop.row_table import Table, assemble
 from pipeline.crop.staging import Part, Reject
 from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
 from pipeline.manifest.leaks import file_leaks, frame_leaks
 from pipeline.registration.mapping import Followed
-from pipeline.store import Names
+from pipeline.store import Names, seal
 from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, SPECIAL, VIDEOS, ArraySpec
 from pipeline.versions import versions
 
+APART = "Training and test are not apart: "  # begins notes
 DECIDED_BY = {  # parts of the recipe, by array
     "image": ("sampling", "detection", "cropping"),
     "frame": ("sampling",),
@@ -28,7 +31,12 @@ DECIDED_BY = {  # parts of the recipe, by array
 
 
 def lay_out(
-    location: str, dataset: Dataset, settings: Mapping[str, Any], chunking: Chunking, parts: Sequence[Part]
+    location: str,
+    dataset: Dataset,
+    settings: Mapping[str, Any],
+    chunking: Chunking,
+    parts: Sequence[Part],
+    sizes: Sizes | None = None,
 ) -> Table:
     """Decide every row and, where that is not done yet, make the store's arrays.
 
@@ -40,6 +48,8 @@ def lay_out(
         Everything that decides the store's bytes; becomes root attributes.
     chunking : Chunking
     parts : sequence of Part
+    sizes : mapping, optional
+        Sizes of the dataset's files, for the record of them.
 
     Raises
     ------
@@ -80,6 +90,7 @@ def lay_out(
     store.write_table(
         store.subgroup(group, store.REJECTS), REJECTS, _rejects(rejects, dataset, _usual(parts)), chunking
     )
+    seal.write_record(group, record.lines(dataset.videos, sizes or {}, table.sources))
     group.attrs["laid_out"] = True
     return table
 
@@ -95,7 +106,7 @@ def _leaks(table: Table) -> list[str]:
     """Say which files or frames are in two splits under two names: what is tested on would have been trained on."""
     leaks = file_leaks((source.video, source.sha256) for source in table.sources)
     leaks += frame_leaks((source.video, source.prints) for source in table.sources)
-    return [f"Training and test are not apart: {leak}." for leak in leaks]
+    return [f"{APART}{leak}." for leak in leaks]
 
 
 def _parameters(spec: ArraySpec, settings: Mapping[str, Any]) -> dict[str, Any]:

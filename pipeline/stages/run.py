@@ -3,7 +3,7 @@
 import contextlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,13 +11,15 @@ from typing import Any
 from pipeline import store
 from pipeline.config import Recipe, differences, digest
 from pipeline.crop import groups, staging
+from pipeline.crop.record import Sizes
 from pipeline.errors import StoreError
 from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Progress, Silent
-from pipeline.stages import layout, shards
+from pipeline.stages import beside, layout, lending, shards, sizes
 from pipeline.stages.crew import Crew
 from pipeline.stages.finalize import finish
+from pipeline.stages.lending import Lender
 from pipeline.stages.needs import needs
 from pipeline.store.lock import alone, lock_of, staging_of
 from pipeline.store.schema import IMAGE
@@ -37,15 +39,21 @@ class Job:
     recipe: Recipe
     location: str  # of the store: a path or a URL
     limit: int | None = None  # real videos; None = all
+    known_sizes: Sizes | None = None  # of the dataset's files, where these are not at hand
 
     @property
     def staging(self) -> Path:
         """Folder for what is not in the store yet."""
         return staging_of(self.location)
 
+    def sizes(self) -> Sizes:
+        """Return the sizes of the dataset's files, by their paths."""
+        return sizes.of_dataset(self.dataset) if self.known_sizes is None else self.known_sizes
+
     def settings(self) -> dict[str, Any]:
         """Return everything that decides the store's bytes, as plain values."""
-        files = [[video.path, *_stamp(self.dataset.root / video.path)] for video in self.dataset.videos]
+        found = self.sizes()
+        files = [[video.path, *found.get(video.path, ())] for video in self.dataset.videos]
         return {
             "dataset": self.dataset.name,
             "manifest": self.dataset.manifest,
@@ -64,6 +72,7 @@ def run(
     device: str = "cpu",
     overwrite: bool = False,
     progress: Progress | None = None,
+    lenders: Sequence[Lender] = (),
 ) -> None:
     """Make a store, or finish one that a stopped run began; a finished one is left as it is.
 
@@ -79,6 +88,9 @@ def run(
     overwrite : bool
         Delete what is there first.
     progress : Progress, optional
+    lenders : sequence of Lender
+        Finished stores of the same recipe and software: of their rows and labels those are taken over that would be
+        made.
 
     Raises
     ------
@@ -97,6 +109,7 @@ def run(
         shown.say(f"{job.location} is complete: nothing to do.")
         return
     with alone(job.location):
+        beside.recover(job.location)
         if overwrite:
             _delete(job)
         done = _progress_of(job, settings)
@@ -108,9 +121,10 @@ def run(
         with cluster(workers, scheduler, wanted, shown.say) as crew:
             if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
+                _borrow(job, lenders, shown)
                 _crop(crew, job, settings, device, shown)
             shutil.rmtree(job.staging, ignore_errors=True)
-            finish(crew, job.location, job.dataset.root, shown)
+            finish(crew, job.location, job.dataset.root, shown, lenders=lenders)
 
 
 def outlook(job: Job) -> str:
@@ -122,17 +136,27 @@ def outlook(job: Job) -> str:
     return f"{job.location} {'was begun: the run would go on' if begun else 'would be made'}."
 
 
+def _borrow(job: Job, lenders: Sequence[Lender], progress: Progress) -> None:
+    """Stage what finished stores have of this one already."""
+    if lenders:
+        told = lending.stage(job.dataset, job.sizes(), job.recipe, job.staging, lenders, job.known_sizes is None)
+        lent = sum(is_lent for _, is_lent in told)
+        progress.say(f"{lent} of {len(told)} groups of videos are taken over as they are, {len(told) - lent} are made.")
+
+
 def _crop(crew: Crew, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
     """Stage every video's faces, decide the rows and write the crops; they can be read when this ends."""
     found = shards.index_all(crew, job.dataset, job.recipe, job.staging, device, progress)
     _check_sources(job)
-    table = layout.lay_out(job.location, job.dataset, settings, job.recipe.chunking, found)
+    table = layout.lay_out(job.location, job.dataset, settings, job.recipe.chunking, found, job.sizes())
     group = store.open_group(job.location, "r+")
     written = shards.write_images(crew, job.location, table, job.recipe, job.staging, progress)
     read = _read_crops(crew, job, progress, written)
     if read.damaged:  # of an earlier run, or by a disk
         more = shards.write_images(crew, job.location, table, job.recipe, job.staging, progress, read.damaged)
         read = _read_crops(crew, job, progress, {**written, **more})
+    if not read.damaged:
+        lending.check(IMAGE.name, read.rows, lending.crops_lent(table, job.staging))
     digests = {IMAGE.name: shards.record(group, IMAGE.name, read)}
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
 
@@ -203,19 +227,11 @@ def _holds(path: Path, sha256: str | None) -> bool:
         return False
 
 
-def _stamp(path: Path) -> tuple[int, ...]:
-    """Return a file's size, so that a changed dataset is noticed; a folder's number of entries."""
-    path = archives.file_of(path)
-    try:
-        return (sum(1 for _ in path.iterdir()) if path.is_dir() else path.stat().st_size,)
-    except OSError:
-        return ()
-
-
 def _delete(job: Job) -> None:
     """Delete the store and what was staged for it."""
     with writing(job.location):
         shutil.rmtree(job.staging, ignore_errors=True)
+        beside.discard(job.location)
         if not store.exists(job.location):
             return
         if not store.is_local(job.location):

@@ -139,8 +139,11 @@ def write_labels(
     recipe: Recipe,
     root: Path,
     progress: Progress,
+    lent: Mapping[str, labelling.Lent] | None = None,
 ) -> Written:
     """Compute and write shards of labels, numbered by kind in `todo`; all kinds of a shard are one task.
+
+    What is `lent`, by kind, is not computed but read.
 
     Returns
     -------
@@ -154,7 +157,8 @@ def write_labels(
         span = store.shard_rows(array, number)
         kinds = tuple(kind for kind, some in todo.items() if number in some)
         task = labelling.LabelTask(kinds, span, rows.take(*span), recipe.labelling, recipe.cropping, root)
-        tasks.append((location, number, task))
+        known = {kind: lent[kind].take(*span) for kind in kinds if lent and kind in lent}
+        tasks.append((location, number, task, known))
     made = on_shards(workers, labelling.label_shard, tasks, store.shard_count(array), "labels", progress)
     return {(kind, number): each[kind] for number, each in zip(numbers, made, strict=True) for kind in each}
 

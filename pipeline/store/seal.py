@@ -1,8 +1,9 @@
 """The group `checks/`: what a finished store needs to find damage to itself, and to undo it.
 
 Its arrays hold one number for each row of every array of pixels, so that a row with other values is found by itself.
-Its attributes hold a digest of every metadata file and a second copy of the root's attributes; the consolidated
-metadata in the root is the second copy of everything else.
+One more array holds a line of text for each file of the dataset (`pipeline.crop.record`), with which other stores take
+its rows over. Its attributes hold a digest of every metadata file and a second copy of the root's attributes; the
+consolidated metadata in the root is the second copy of everything else.
 """
 
 import json
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 from pipeline.config import Chunking, digest
 from pipeline.errors import DamageError
 from pipeline.store import arrays
+from pipeline.store.hashing import column_digest
 from pipeline.store.schema import ArraySpec
 
 METADATA = "zarr.json"
+RECORD = "made_from"  # array inside the group: a line for each file of the dataset
 COPIES = "consolidated_metadata"  # in the root's metadata: of every other metadata file
 DIGEST_BYTES = 32  # SHA-256
 
@@ -55,17 +58,56 @@ def numbers_of(digests: Sequence[bytes]) -> Numbers:
 
 def write_numbers(group: arrays.Group, path: str, numbers: Numbers) -> None:
     """Record the numbers of the rows of one array of pixels; `numbers` has shape (rows,)."""
-    if arrays.CHECKS not in group:
-        arrays.subgroup(group, arrays.CHECKS)
     spec = ArraySpec(
         array_name(path),
         ("blend" if "/" in path else "sample",),
         "uint64",
         f"First eight bytes, little-endian, of the SHA-256 of every row of {path}",
     )
+    _write(group, spec, numbers)
+
+
+def _write(group: arrays.Group, spec: ArraySpec, values: Any, **attributes: str) -> None:
+    """Make and write one array of one dimension inside the group `checks/`."""
+    if arrays.CHECKS not in group:
+        arrays.subgroup(group, arrays.CHECKS)
     inside = arrays.group_of(group, arrays.CHECKS)
-    arrays.add_array(inside, spec, {spec.dims[0]: len(numbers)}, Chunking())
-    arrays.write_column(inside, spec.name, numbers)
+    arrays.add_array(inside, spec, {spec.dims[0]: len(values)}, Chunking(), **attributes)
+    arrays.write_column(inside, spec.name, values)
+
+
+def write_record(group: arrays.Group, lines: Sequence[str]) -> None:
+    """Write the record of the dataset's files, a line of text each."""
+    meaning = "A line for each file of the dataset, in its order: its place, its size, what was measured on it; JSON"
+    _write(
+        group,
+        ArraySpec(RECORD, ("file",), "string", meaning, fill=""),
+        np.asarray(lines, dtype=object),
+        digest=digest_of_record(lines),
+    )
+
+
+def record(group: arrays.Group) -> list[str] | None:
+    """Return the record of the dataset's files; None where there is none, or it is not what was written."""
+    name = f"{arrays.CHECKS}/{RECORD}"
+    if name not in group:
+        return None
+    array = arrays.array_of(group, name)
+    try:
+        lines = None if arrays.missing_shards(array) else [str(line) for line in arrays.read(array)]
+    except DamageError:
+        return None
+    return lines if lines is not None and digest_of_record(lines) == record_digest(group) else None
+
+
+def record_digest(group: arrays.Group) -> str:
+    """Return the digest that the record of the dataset's files had when it was written."""
+    return str(arrays.attributes_of(arrays.array_of(group, f"{arrays.CHECKS}/{RECORD}")).get("digest", ""))
+
+
+def digest_of_record(lines: Sequence[str]) -> str:
+    """Return the digest of a record of a dataset's files."""
+    return column_digest(f"{arrays.CHECKS}/{RECORD}", np.asarray(lines, dtype=object))
 
 
 def numbers(group: arrays.Group, path: str) -> Numbers | None:
@@ -86,6 +128,7 @@ def close(location: str) -> None:
     checks = arrays.group_of(group, arrays.CHECKS)
     every = dict(arrays.every_array(group))
     wanted = {array_name(path) for path, array in every.items() if array.shards is not None}
+    wanted |= {RECORD} & {*checks.array_keys()}
     for name in {name for name, _ in checks.arrays()} - wanted:  # of an array that is there no more
         arrays.delete_group(checks, name)
     groups = {name for name, _ in group.groups()} - {arrays.CHECKS}

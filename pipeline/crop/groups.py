@@ -2,10 +2,12 @@
 
 import dataclasses
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Recipe
+from pipeline.crop.known import Known, NotAsBefore, Span, read, usable
 from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Plan, plan
 from pipeline.crop.pointing import pointed
@@ -62,6 +64,7 @@ def index_group(
     folder: Path,
     device: str = "cpu",
     exclude: tuple[Exclusion, ...] = (),
+    known: Sequence[Span] = (),
 ) -> tuple[int, int]:
     """Find, crop and stage every face of one group.
 
@@ -79,6 +82,8 @@ def index_group(
         For the detector: `cpu` or `cuda`.
     exclude : tuple of Exclusion
         Faces and files that are not used.
+    known : sequence of Span
+        What a finished store has of some of its files: copied where it is what would be made.
 
     Returns
     -------
@@ -86,21 +91,30 @@ def index_group(
         Rows staged, and rows asked for that cannot be had.
     """
     context = Context(root, recipe, device, cropped, exclude)
+    try:
+        return _index(group, context, folder, read(known))
+    except NotAsBefore:
+        return _index(group, context, folder, {})
+
+
+def _index(group: Group, context: Context, folder: Path, known: Known) -> tuple[int, int]:
     with new_part(folder, group.number) as (staged, done):  # first: a folder that cannot be written shows at once
         planned, unusable = plan(group.reals, group.fakes, context, staged)
-        videos = _crop(planned, context, staged) if planned else []
+        videos = _crop(planned, context, staged, known) if planned else []
         rows = [row for cropped in videos for row in cropped.rows]
         rejects = [*unusable, *(reject for cropped in videos for reject in cropped.rejects)]
         sources = planned.sources if planned else ()
-        done.append(Part(sources, tuple(_without_root(reject, root) for reject in rejects), as_columns(rows)))
+        done.append(Part(sources, tuple(_without_root(reject, context.root) for reject in rejects), as_columns(rows)))
     return len(rows), sum(reject.rows for reject in rejects)
 
 
-def _crop(planned: Plan, context: Context, staged: Crops) -> list[Cropped]:
+def _crop(planned: Plan, context: Context, staged: Crops, known: Known) -> list[Cropped]:
     """Crop the main video, then each fake where that was cropped; find the landmarks of what is kept."""
     cropper = Cropper(planned, context, staged)
+    if known:
+        cropper = dataclasses.replace(cropper, known=usable(known, planned, cropper.asked))
     main, frames = cropper.crop(planned.main)
-    pairs = Pairs(planned, context, frames)
+    pairs = Pairs(planned, context, frames, cropper.known.keys())
     fakes = [pairs.judge(*cropper.crop(take, frames), take) for take in planned.fakes]
     return [dataclasses.replace(video, rows=pointed(video.rows, planned, context, staged)) for video in (main, *fakes)]
 

@@ -4,7 +4,7 @@ The place for everything that is measured between a fake and its real once both 
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.config import Detection
@@ -24,6 +24,7 @@ class Pairs:
     plan: Plan
     context: Context
     real: RealFrames
+    known: Collection[str] = ()  # files whose rows were judged when a finished store was made, and are the same
     read: dict[str, Thumbnails] = field(default_factory=dict)  # by compression
 
     def judge(self, cropped: Cropped, pictures: RealFrames, take: Take) -> Cropped:
@@ -47,10 +48,10 @@ class Pairs:
         """
         rows: list[Row] = []
         refused: list[Reject] = []
-        settings = self.context.recipe.detection
         for source in take.sources:
             own = [row for row in cropped.rows if self.plan.sources[row.video] is source]
-            reason = own and (_mismatch(own, source, settings) or self._unregistered(own, source, take, pictures))
+            judged = source.video.path in self.known
+            reason = own and not judged and self._refused(own, source, take, pictures)
             if reason:
                 refused.append(Reject(source.video, -1, "pair", reason, len(own)))
             else:
@@ -59,6 +60,11 @@ class Pairs:
             return Cropped((), (*cropped.rejects, *refused))
         lacking = masks.lacking(take.sources[0], sorted({row.frame for row in rows}), self.context)
         return Cropped(tuple(rows), (*cropped.rejects, *refused, *lacking))
+
+    def _refused(self, rows: Sequence[Row], fake: Source, take: Take, pictures: RealFrames) -> str:
+        """Return why a file is no pair with its real; empty where it is one."""
+        mismatch = _mismatch(rows, fake, self.context.recipe.detection)
+        return mismatch or self._unregistered(rows, fake, take, pictures)
 
     def _unregistered(self, rows: Sequence[Row], fake: Source, take: Take, pictures: RealFrames) -> str:
         """Return how one file is related to its real other than frame by frame; empty where it is not.

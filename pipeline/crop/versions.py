@@ -4,13 +4,14 @@ A frame that one version lacks is kept of none.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.crop import crops, excluding
 from pipeline.crop.alignment import alignment, thumbnail
+from pipeline.crop.known import Asked, Known, NotAsBefore, Rows
 from pipeline.crop.plan import Found, Plan, Take
 from pipeline.crop.reading import Context, Frame, Reader
 from pipeline.crop.staging import Crops, Reject, Row, Source
@@ -42,6 +43,16 @@ class Cropper:
     plan: Plan
     context: Context
     staged: Crops
+    known: Known = field(default_factory=dict)  # rows of a finished store that are exactly what is planned, by file
+
+    def asked(self, take: Take, source: Source) -> Asked:
+        """Return frame, face and enlarged box, in the file's own pixels, of every row that is planned of a file."""
+        faces, size = self.plan.faces, (source.width, source.height)
+        return [
+            (frame, face, self._box(face, size))
+            for frame in take.frames.tolist()
+            for face in take.faces(faces, frame)
+        ]
 
     def crop(self, take: Take, real: RealFrames | None = None) -> tuple[Cropped, RealFrames]:
         """Crop every version of one video and keep the frames that all versions have.
@@ -72,6 +83,11 @@ class Cropper:
         rows: list[Row] = []
         for source in take.sources:
             level = source.video.compression
+            if known := self.known.get(source.video.path):
+                if lost.keys() & {*known.frame.tolist()}:
+                    raise NotAsBefore
+                rows += self._copied(source, known, self.asked(take, source))
+                continue
             still = {frame: take.faces(faces, frame) for frame in wanted if frame not in lost}
             reader = Reader(self.context, source, list(still))
             first = real is None and source is take.sources[0]  # the file that the faces were found in
@@ -82,6 +98,8 @@ class Cropper:
                 rows += [self._row(source, frame, face, offset, pair) for face, offset in places]
             told = "" if len(take.sources) == 1 else f"{level}: "
             lost |= {frame: told + reader.why(frame) for frame in still}
+        if any(row.frame in lost for row in rows if self.plan.sources[row.video].video.path in self.known):
+            raise NotAsBefore  # a version that is new lacks it: what is left has to be judged again
         stage = "pair" if real else "faces"
         rejects = [
             Reject(source.video, frame, stage, lost[frame])
@@ -91,6 +109,14 @@ class Cropper:
         ]
         kept = tuple(row for row in rows if row.frame not in lost)
         return Cropped(kept, (*excluding.rejects(take), *rejects)), RealFrames(thumbs, lost)
+
+    def _copied(self, source: Source, known: Rows, asked: Asked) -> list[Row]:
+        """Stage the crops that a finished store has of one file."""
+        number = self.plan.sources.index(source)
+        return [
+            Row(number, frame, face.track, self.staged.append(crop), box, face.score, aligned)
+            for (frame, face, box), crop, aligned in zip(asked, known.crops(), known.alignment.tolist(), strict=True)
+        ]
 
     def _kept(self, wanted: Mapping[int, Sequence[Found]]) -> list[Shown]:
         """Return what was cropped as the faces were found; nothing if that is not all that is wanted."""

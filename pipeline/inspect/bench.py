@@ -1,6 +1,6 @@
 """A damaged store under repair: what is still damaged in it, and the steps that every repair is made of."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from pipeline.inspect.verify import expected
 from pipeline.progress import Progress
 from pipeline.stages.cluster import Workers
 from pipeline.stages.finalize import FOLLOWING
+from pipeline.store import seal
 from pipeline.store.hashing import column_digest
 
 
@@ -55,6 +56,15 @@ def put_column(bench: Bench, path: str, values: Any) -> None:
         return
     parent, _, name = path.rpartition("/")
     store.write_column(store.group_of(bench.group, parent) if parent else bench.group, name, column)
+    bench.mended(path, "made again")
+
+
+def put_record(bench: Bench, path: str, lines: Sequence[str]) -> None:
+    """Write the record of the dataset's files if it is what it was; otherwise say that it cannot be put back."""
+    if seal.digest_of_record(lines) != seal.record_digest(bench.group):
+        bench.notes.append(f"{path}: made again it has other values, which were not written")
+        return
+    seal.write_record(bench.group, lines)
     bench.mended(path, "made again")
 
 

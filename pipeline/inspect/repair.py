@@ -16,7 +16,7 @@ from pipeline import store
 from pipeline.crop.row_table import reals
 from pipeline.errors import DamageError, ForgeryPrepError
 from pipeline.inspect import metadata, sources
-from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, sound, with_files
+from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, put_record, sound, with_files
 from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
 from pipeline.progress import Progress, Silent
@@ -100,33 +100,16 @@ def _derived(bench: Bench) -> None:
 
 
 def _columns(bench: Bench) -> None:
-    """Put back the columns that were measured on the dataset's files, or read from its manifest."""
+    """Put back the columns and the record that were measured on the dataset's files, or read from its manifest."""
     lost = [path for path in bench.damage if is_column(bench.group, path) and path not in finalize.FOLLOWING]
+    lost += [path for path in bench.damage if path == seal.RECORD_PATH]
     if lost:
         with_files(bench, ", ".join(lost), lambda files: _put_columns(bench, lost, sources.columns(files)))
 
 
 def _put_columns(bench: Bench, paths: Sequence[str], made: Mapping[str, Any]) -> None:
     for path in paths:
-        put_column(bench, path, made[path])
-
-
-def _record_of_files(bench: Bench) -> None:
-    """Put back the record of the dataset's files, if it is, by its digest, what it was."""
-    path = f"{store.CHECKS}/{seal.RECORD}"
-    if path not in bench.damage:
-        return
-
-    def make(files: sources.Sources) -> None:
-        before = seal.record_digest(bench.group)
-        lines = sources.record_of(files)
-        if seal.digest_of_record(lines) == before:
-            seal.write_record(bench.group, lines)
-            bench.mended(path, "made again")
-        else:
-            bench.notes.append(f"{path}: made again it has other values, which were not written")
-
-    with_files(bench, path, make)
+        (put_record if path == seal.RECORD_PATH else put_column)(bench, path, made[path])
 
 
 def _crops(bench: Bench) -> None:
@@ -279,16 +262,7 @@ def _seal(bench: Bench) -> None:
         bench.done.append(f"{seal.key_of(store.CHECKS)}: written from the store's metadata as it is")
 
 
-STEPS: tuple[Callable[[Bench], None], ...] = (
-    _derived,
-    _columns,
-    _record_of_files,
-    _crops,
-    _threshold,
-    _labels,
-    _blends,
-    _numbers,
-)
+STEPS: tuple[Callable[[Bench], None], ...] = (_derived, _columns, _crops, _threshold, _labels, _blends, _numbers)
 
 
 def _pixels(group: store.Group) -> list[str]:

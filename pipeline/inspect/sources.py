@@ -72,15 +72,13 @@ def dataset_of(group: store.Group, root: Path) -> Dataset:
 
 
 def columns(sources: Sources) -> dict[str, Any]:
-    """Make every column again that follows from the dataset's files, by path; this reads all of them."""
-    return layout.tables(sources.dataset, sources.stage(sources.dataset.videos))[1]
+    """Make every column again that follows from the dataset's files, and the record of these, by path.
 
-
-def record_of(sources: Sources) -> list[str]:
-    """Make the record of the dataset's files again; this reads all of them."""
-    parts = sources.stage(sources.dataset.videos)
-    found = [source for part in parts for source in part.sources]
-    return record.lines(sources.dataset.videos, sizes.of_dataset(sources.dataset), found)
+    This reads all of them.
+    """
+    table, found = layout.tables(sources.dataset, sources.stage(sources.dataset.videos))
+    lines = record.lines(sources.dataset.videos, sizes.of_dataset(sources.dataset), table.sources)
+    return {**found, seal.RECORD_PATH: lines}
 
 
 def crops(sources: Sources, about: Mapping[str, NDArray[Any]], rows: Sequence[int]) -> tuple[Crops, list[str]]:

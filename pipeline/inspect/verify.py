@@ -116,7 +116,7 @@ def examine(crew: Crew, location: str, progress: Progress) -> list[Finding]:
 
 def _record_findings(group: store.Group) -> list[Finding]:
     """Say that the record of the dataset's files is damaged; stores made before there was one lack it."""
-    path = f"{store.CHECKS}/{seal.RECORD}"
+    path = seal.RECORD_PATH
     damaged = path in group and seal.record(group) is None
     return [Finding(f"{path}: the record of the dataset's files is missing or damaged", path)] if damaged else []
 

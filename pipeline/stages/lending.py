@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pipeline import store
 from pipeline.config import Recipe
 from pipeline.crop import groups, record, staging
+from pipeline.crop.known import Span
 from pipeline.crop.record import File, Sizes
 from pipeline.crop.row_table import Table
-from pipeline.crop.staging import Part, Reject
+from pipeline.crop.staging import Part, Reject, Source
 from pipeline.errors import DamageError, StoreError
 from pipeline.manifest import REAL, Dataset, Video
 from pipeline.stages.labelling import Lent
@@ -58,6 +59,17 @@ class Lender:
         cells = zip(*(columns[name].tolist() for name in ("video", "stage", "reason", "rows")), strict=True)
         return [(path, reason, rows > 0) for path, stage, reason, rows in cells if stage == MISSING]
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Its videos' places in its columns, by their paths."""
+        return {str(path): number for number, path in enumerate(self.columns["video_path"])}
+
+    def span(self, source: Source) -> Span:
+        """Return where its rows of one file are."""
+        number = self.places[source.video.path]
+        low, high = np.searchsorted(self.columns["video"], [number, number + 1]).tolist()
+        return Span(self.location, source, low, high)
+
     def groups(self) -> list[groups.Group]:
         """Return its groups of videos."""
         videos = tuple(file.video for file in self.files)
@@ -75,7 +87,7 @@ def lender(location: str) -> Lender:
     group = store.open_group(location)
     if not store.attributes_of(group).get("complete"):
         raise StoreError(f"{location} is unfinished; run the command that began it again, then this one.")
-    if f"{store.CHECKS}/{seal.RECORD}" not in group:
+    if seal.RECORD_PATH not in group:
         raise StoreError(f"{location} was made before stores could grow: it has no record of the dataset's files.")
     lines = seal.record(group)
     if lines is None:
@@ -83,9 +95,17 @@ def lender(location: str) -> Lender:
     return Lender(store.absolute(location), group, stored_recipe(group), tuple(record.files(lines)))
 
 
+@dataclass(frozen=True)
+class Taken:
+    """What is taken over of one group of videos."""
+
+    whole: bool  # all of it
+    known: tuple[Span, ...] = ()  # else, of its files, rows that may be what would be made
+
+
 def stage(
     dataset: Dataset, sizes: Sizes, recipe: Recipe, folder: Path, lenders: Sequence[Lender], at_hand: bool = True
-) -> list[tuple[groups.Group, bool]]:
+) -> dict[int, Taken]:
     """Stage the groups of videos of which finished stores hold exactly what would be made; crops stay there.
 
     A group is lent whole: the same files, by their size, place and everything that a manifest says of them, and as
@@ -94,42 +114,52 @@ def stage(
 
     Returns
     -------
-    list of (Group, bool)
-        Every group of the dataset, and whether it is lent.
+    dict of int to Taken
+        By number, for every group of the dataset.
     """
-    known = {_paths(group): (each, group) for each in lenders for group in each.groups()}
-    files = {file.video.path: file for each in lenders for file in each.files}
-    told = []
+    known = {_paths(group): each for each in lenders for group in each.groups()}
+    files = {file.video.path: (each, file) for each in lenders for file in each.files}
+    taken = {}
     for group in groups.groups(dataset):
-        owner = known.get(_paths(group), (None, None))[0]
-        same = owner is not None and all(_same(files[v.path], v, sizes, recipe, owner.recipe) for v in group.videos)
-        lent = same and (not at_hand or any(files[video.path].source for video in group.videos))
         if staging.lender_of(folder, group.number):
             staging.discard(folder, group.number)  # a store may be another one since it was staged
-        if lent and owner is not None and not staging.part_path(folder, group.number).exists():
-            staging.lend_part(folder, group.number, _part(owner, [files[v.path] for v in group.videos]), owner.location)
-        told.append((group, bool(lent)))
-    return told
+        there = [files[video.path] for video in group.videos if video.path in files]
+        same = [(owner, file) for owner, file in there if _same(file, group.videos, sizes)]
+        owner = known.get(_paths(group))
+        whole = owner is not None and len(same) == len(group.videos) and _same_counts(group, recipe, owner.recipe)
+        if at_hand and not any(file.source for _, file in same):
+            whole = False
+        if whole and owner is not None and not staging.part_path(folder, group.number).exists():
+            staging.lend_part(folder, group.number, _part(owner, [file for _, file in same]), owner.location)
+        spans = [owner.span(file.source) for owner, file in same if file.source]
+        taken[group.number] = Taken(whole, () if whole else tuple(span for span in spans if span.high > span.low))
+    return taken
 
 
 def _paths(group: groups.Group) -> frozenset[str]:
     return frozenset(video.path for video in group.videos)
 
 
-def _same(file: File, video: Video, sizes: Sizes, recipe: Recipe, old: Recipe) -> bool:
-    """Tell whether a file is the one that a store was made from, and asked for the same frames."""
-    counts = {one.sampling.count(video.method == REAL, video.split) for one in (recipe, old)}
-    return file.video == video and file.size == tuple(sizes.get(video.path, ())) and len(counts) == 1
+def _same(file: File, videos: Sequence[Video], sizes: Sizes) -> bool:
+    """Tell whether a file is, by its size, its mask's and what a manifest says of it, one of some videos."""
+    own, mask = (tuple(sizes.get(path or "", ())) for path in (file.video.path, file.video.mask))
+    return file.video in videos and (file.size, file.mask_size) == (own, mask)
+
+
+def _same_counts(group: groups.Group, recipe: Recipe, old: Recipe) -> bool:
+    """Tell whether as many frames are asked for of each video."""
+    mine, theirs = (
+        [each.sampling.count(video.method == REAL, video.split) for video in group.videos] for each in (recipe, old)
+    )
+    return mine == theirs
 
 
 def _part(owner: Lender, files: Sequence[File]) -> Part:
     """Return what a store holds of a group's files as a staged part."""
     columns = owner.columns
     sources = [file.source for file in files if file.source]
-    place = {str(path): number for number, path in enumerate(columns["video_path"])}
-    numbers = [place[source.video.path] for source in sources]
-    spans = [np.searchsorted(columns["video"], [number, number + 1]) for number in numbers]
-    rows = np.concatenate([np.arange(*span) for span in spans])
+    spans = [(span.low, span.high) for span in map(owner.span, sources)]
+    rows = np.concatenate([np.empty(0, np.int64), *(np.arange(*span) for span in spans)])
     face = columns["face"][rows]
     found = {name: columns[name][rows] for name in (*OF_ROWS, "frame")}
     found["video"] = np.repeat(np.arange(len(spans)), [high - low for low, high in spans])

@@ -52,7 +52,8 @@ def merge(
     lenders = [lending.lender(location) for location in locations]
     _check(lenders, locations, into)
     attributes = store.attributes_of(lenders[0].group)
-    root = Path.cwd()  # nothing is read there
+    first = lenders[0].location
+    root = Path(first).parent if store.is_local(first) else Path.cwd()  # nothing is read there, but messages name it
     dataset = joined([_dataset(lender, root) for lender in lenders], attributes["seed"])
     sizes = {path: size for lender in lenders for path, size in lending.recorded_sizes(lender.files).items()}
     job = Job(dataset, lenders[0].recipe, into, known_sizes=sizes)

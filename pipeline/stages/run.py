@@ -19,7 +19,7 @@ from pipeline.progress import Progress, Silent
 from pipeline.stages import beside, layout, lending, shards, sizes
 from pipeline.stages.crew import Crew
 from pipeline.stages.finalize import finish
-from pipeline.stages.lending import Lender
+from pipeline.stages.lending import Lender, Taken
 from pipeline.stages.needs import needs
 from pipeline.store.lock import alone, lock_of, staging_of
 from pipeline.store.schema import IMAGE
@@ -121,8 +121,7 @@ def run(
         with cluster(workers, scheduler, wanted, shown.say) as crew:
             if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
-                _borrow(job, lenders, shown)
-                _crop(crew, job, settings, device, shown)
+                _crop(crew, job, settings, device, shown, _borrow(job, lenders, shown))
             shutil.rmtree(job.staging, ignore_errors=True)
             finish(crew, job.location, job.dataset.root, shown, lenders=lenders)
 
@@ -136,17 +135,29 @@ def outlook(job: Job) -> str:
     return f"{job.location} {'was begun: the run would go on' if begun else 'would be made'}."
 
 
-def _borrow(job: Job, lenders: Sequence[Lender], progress: Progress) -> None:
-    """Stage what finished stores have of this one already."""
-    if lenders:
-        told = lending.stage(job.dataset, job.sizes(), job.recipe, job.staging, lenders, job.known_sizes is None)
-        lent = sum(is_lent for _, is_lent in told)
-        progress.say(f"{lent} of {len(told)} groups of videos are taken over as they are, {len(told) - lent} are made.")
+def _borrow(job: Job, lenders: Sequence[Lender], progress: Progress) -> dict[int, Taken]:
+    """Stage what finished stores have of this one already, and return what may be used of the rest."""
+    if not lenders:
+        return {}
+    taken = lending.stage(job.dataset, job.sizes(), job.recipe, job.staging, lenders, job.known_sizes is None)
+    whole = sum(each.whole for each in taken.values())
+    if whole < len(taken) and job.known_sizes is not None:
+        raise StoreError(f"{len(taken) - whole} groups of videos cannot be taken over, and their files are not here.")
+    progress.say(f"{whole} of {len(taken)} groups of videos are taken over as they are, {len(taken) - whole} are made.")
+    return taken
 
 
-def _crop(crew: Crew, job: Job, settings: Mapping[str, Any], device: str, progress: Progress) -> None:
+def _crop(
+    crew: Crew,
+    job: Job,
+    settings: Mapping[str, Any],
+    device: str,
+    progress: Progress,
+    taken: Mapping[int, Taken],
+) -> None:
     """Stage every video's faces, decide the rows and write the crops; they can be read when this ends."""
-    found = shards.index_all(crew, job.dataset, job.recipe, job.staging, device, progress)
+    known = {number: each.known for number, each in taken.items()}
+    found = shards.index_all(crew, job.dataset, job.recipe, job.staging, device, progress, known)
     _check_sources(job)
     table = layout.lay_out(job.location, job.dataset, settings, job.recipe.chunking, found, job.sizes())
     group = store.open_group(job.location, "r+")
@@ -290,5 +301,5 @@ def _compare(job: Job, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
         told = told or ["the dataset's files have changed"]
         raise StoreError(
             f"{job.location} was made with other settings: {', '.join(told)}. "
-            "Choose another --store, or --overwrite this one."
+            "Choose another --store, --overwrite this one, or add to it with --extend."
         )

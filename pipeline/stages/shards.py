@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pipeline import store
 from pipeline.config import Recipe
 from pipeline.crop import groups, staging
+from pipeline.crop.known import Span
 from pipeline.crop.row_table import Table
 from pipeline.crop.staging import Part, Reject
 from pipeline.errors import DamageError, TaskError
@@ -39,9 +40,17 @@ class ReadBack:
 
 
 def index_all(
-    workers: Crew, dataset: Dataset, recipe: Recipe, folder: Path, device: str, progress: Progress
+    workers: Crew,
+    dataset: Dataset,
+    recipe: Recipe,
+    folder: Path,
+    device: str,
+    progress: Progress,
+    known: Mapping[int, Sequence[Span]] | None = None,
 ) -> list[Part]:
     """Stage every group of videos that is not staged yet; return all parts, in order.
+
+    `known` says, by the number of a group, what finished stores have of some of its files.
 
     Raises
     ------
@@ -52,7 +61,10 @@ def index_all(
     every = groups.groups(dataset)
     todo = [group for group in every if not _staged(folder, group.number)]
     tasks = [
-        (group, dataset.root, recipe, dataset.cropped, folder, device, dataset.exclusions_of(group.videos))
+        (
+            *(group, dataset.root, recipe, dataset.cropped, folder, device, dataset.exclusions_of(group.videos)),
+            (known or {}).get(group.number, ()),
+        )
         for group in todo
     ]
     lost, again = 0, []

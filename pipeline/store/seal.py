@@ -22,6 +22,7 @@ from pipeline.store.schema import ArraySpec
 
 METADATA = "zarr.json"
 RECORD = "made_from"  # array inside the group: a line for each file of the dataset
+RECORD_PATH = f"{arrays.CHECKS}/{RECORD}"
 COPIES = "consolidated_metadata"  # in the root's metadata: of every other metadata file
 DIGEST_BYTES = 32  # SHA-256
 
@@ -89,10 +90,9 @@ def write_record(group: arrays.Group, lines: Sequence[str]) -> None:
 
 def record(group: arrays.Group) -> list[str] | None:
     """Return the record of the dataset's files; None where there is none, or it is not what was written."""
-    name = f"{arrays.CHECKS}/{RECORD}"
-    if name not in group:
+    if RECORD_PATH not in group:
         return None
-    array = arrays.array_of(group, name)
+    array = arrays.array_of(group, RECORD_PATH)
     try:
         lines = None if arrays.missing_shards(array) else [str(line) for line in arrays.read(array)]
     except DamageError:
@@ -102,12 +102,12 @@ def record(group: arrays.Group) -> list[str] | None:
 
 def record_digest(group: arrays.Group) -> str:
     """Return the digest that the record of the dataset's files had when it was written."""
-    return str(arrays.attributes_of(arrays.array_of(group, f"{arrays.CHECKS}/{RECORD}")).get("digest", ""))
+    return str(arrays.attributes_of(arrays.array_of(group, RECORD_PATH)).get("digest", ""))
 
 
 def digest_of_record(lines: Sequence[str]) -> str:
     """Return the digest of a record of a dataset's files."""
-    return column_digest(f"{arrays.CHECKS}/{RECORD}", np.asarray(lines, dtype=object))
+    return column_digest(RECORD_PATH, np.asarray(lines, dtype=object))
 
 
 def numbers(group: arrays.Group, path: str) -> Numbers | None:

@@ -12,6 +12,7 @@ import stores
 from pipeline import store
 from pipeline.inspect.repair import repair
 from pipeline.inspect.verify import verify
+from pipeline.store import seal
 from pipeline.store.lock import staging_of
 
 
@@ -71,6 +72,7 @@ def test_crops_masks_and_columns_come_from_the_dataset(damaged, tiny, tiny_store
     stores.flip(stores.shard(damaged, "box", 0))
     stores.shard(damaged, "video_mask", 0).write_bytes(b"")
     overwrite(damaged, "video_identity", 3, "somebody else")
+    overwrite(damaged, seal.RECORD_PATH, 2, "{}")
     sound = {name: when for name, when in stores.times(damaged, "image", "mask").items() if "/7/" in name}
     done = repair(damaged, tiny.root, scheduler=scheduler)
     assert done.left == []
@@ -112,7 +114,7 @@ def test_a_changed_video_gives_no_crop(damaged, tiny, tmp_path, scheduler):
     assert not list(Path(damaged, "image", "c", "1").glob("**/0.*")), "nothing half-made is left"
 
 
-def test_a_store_of_an_earlier_version_gets_its_checks(damaged, tiny_store, scheduler):
+def test_a_store_of_an_earlier_version_gets_its_checks(damaged, tiny_store, tmp_path, scheduler):
     shutil.rmtree(f"{damaged}/checks")
     file = Path(damaged, "zarr.json")
     text = json.loads(file.read_text())
@@ -123,7 +125,10 @@ def test_a_store_of_an_earlier_version_gets_its_checks(damaged, tiny_store, sche
     done = repair(damaged, scheduler=scheduler)
     assert done.left == []
     assert done.done[-1].startswith("checks/zarr.json: written")
-    stores.assert_same(damaged, tiny_store)
+    wanted = stores.copy(tiny_store, tmp_path / "b.zarr")  # what is recorded of the files cannot be known any more
+    store.delete_group(store.group_of(store.open_group(wanted, "r+"), store.CHECKS), seal.RECORD)
+    seal.close(wanted)
+    stores.assert_same(damaged, wanted)
 
 
 def test_an_unfinished_store_is_left_alone(damaged):
@@ -132,8 +137,10 @@ def test_an_unfinished_store_is_left_alone(damaged):
 
 
 def test_a_whole_array_that_is_deleted_comes_back(damaged, tiny_store, scheduler):
+    record = Path(damaged, seal.RECORD_PATH).rename(Path(damaged).with_name("kept"))  # made from the files alone
     for name in ("hull", "blend", "checks"):
         shutil.rmtree(Path(damaged, name))
+    shutil.move(record, Path(damaged, seal.RECORD_PATH))
     assert repair(damaged, scheduler=scheduler).left == []
     stores.assert_same(damaged, tiny_store)
     assert np.array_equal(stores.pixels(damaged, "hull"), stores.pixels(tiny_store, "hull"))

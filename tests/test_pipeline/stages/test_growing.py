@@ -43,6 +43,10 @@ class Work:
     read: set[str] = field(default_factory=set)  # files that were decoded
     labelled: int = 0  # rows, once for each label kind
 
+    def forget(self) -> None:
+        """Begin anew."""
+        self.read, self.labelled = set(), 0
+
 
 @pytest.fixture(scope="module", autouse=True)
 def here() -> Iterator[None]:
@@ -65,7 +69,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
     read, label = frames.read, labelling.label_rows
 
     def reading(path: Path, *arguments: object) -> object:
-        done.read.add(path.name)
+        done.read.add(path.as_posix())
         return read(path, *arguments)
 
     def labelled(group: object, task: labelling.LabelTask, *more: object) -> object:
@@ -112,45 +116,56 @@ def test_more_videos(tiny, whole, parts, work, tmp_path):
     job = some(tiny, location, of(*PEOPLE))
     extend(job)
     stores.assert_same(location, whole)
-    assert not any(name.startswith(PEOPLE[0]) for name in work.read)
-    assert {f"{name}.mp4" for name in PEOPLE[1:]} <= work.read
+    names = {Path(path).name for path in work.read}
+    assert not any(name.startswith(PEOPLE[0]) for name in names)
+    assert {f"{name}.mp4" for name in PEOPLE[1:]} <= names
     kinds, rows = len(job.recipe.labelling.kinds), [len(stores.columns(each)["frame"]) for each in (parts[0], whole)]
     assert work.labelled == kinds * (rows[1] - rows[0])
     assert [path.name for path in tmp_path.iterdir()] == ["grown.zarr"], "nothing is left beside it"
-    work.read.clear()
+    work.forget()
     extend(job)
     run(job)
     assert not work.read, "nothing is left to do"
 
 
 @pytest.mark.parametrize(
-    "before",
+    ("before", "untouched", "made"),
     [
-        pytest.param(lambda video: video.method != METHODS[-1], id="method"),
-        pytest.param(lambda video: video.compression != COMPRESSIONS[-1], id="compression"),
-        pytest.param(lambda video: video.compression != COMPRESSIONS[0], id="less-compressed"),
+        # of 12 rows the last method has 4
+        pytest.param(lambda video: video.method != METHODS[-1], f"/{METHODS[1]}/c", 4 * 5, id="method"),
+        # the other compression has 6; ssim and hull are those of the pairs in the first
+        pytest.param(lambda video: video.compression != "c40", "manipulated.*/c23/", 6 * 3, id="compression"),
+        # labels come from the least compressed pair, boxes from the least compressed real
+        pytest.param(lambda video: video.compression != "c23", None, None, id="less-compressed"),
     ],
 )
-def test_more_of_the_same_videos(tiny, parts, tmp_path, work, before):
+def test_more_of_the_same_videos(tiny, parts, tmp_path, work, before, untouched, made):
     location = tmp_path / "grown.zarr"
     run(some(tiny, location, lambda video: of(PEOPLE[0])(video) and before(video)))
+    work.forget()
     extend(some(tiny, location, of(PEOPLE[0])))
     stores.assert_same(location, parts[0])
+    assert work.read
+    if untouched:
+        assert not [path for path in work.read if re.search(untouched, path)]
+        assert work.labelled == made
 
 
-@pytest.mark.parametrize(
-    "before",
-    [
-        pytest.param({"sampling": {"real": {"train": 1}, "fake": {"train": 1}}}, id="frames"),
-        pytest.param({"labelling": {"kinds": ["ssim", "hull"]}}, id="label-kinds"),
-    ],
-)
-def test_a_recipe_that_asks_for_more(tiny, parts, tmp_path, work, before):
+def test_more_frames(tiny, parts, tmp_path):
     location = tmp_path / "grown.zarr"
-    run(some(tiny, location, of(PEOPLE[0]), **before))
-    work.read.clear()
+    run(some(tiny, location, of(PEOPLE[0]), sampling={"real": {"train": 1}, "fake": {"train": 1}}))
     extend(some(tiny, location, of(PEOPLE[0])))
     stores.assert_same(location, parts[0])
+
+
+def test_more_label_kinds(tiny, parts, tmp_path, work):
+    location = tmp_path / "grown.zarr"
+    run(some(tiny, location, of(PEOPLE[0]), labelling={"kinds": ["ssim", "hull"]}))
+    work.forget()
+    extend(some(tiny, location, of(PEOPLE[0])))
+    stores.assert_same(location, parts[0])
+    assert all("/masks/" in path for path in work.read)
+    assert work.labelled == 3 * 12, "mask, noise and boundary of every row"
 
 
 def test_stores_are_joined(whole, parts, tmp_path, work):
@@ -287,6 +302,6 @@ def test_rows_that_are_not_what_was_written_are_not_taken_over(parts, tmp_path):
 
 def test_the_record_of_the_files_is_checked_and_put_back(tiny, parts, tmp_path):
     damaged = stores.copy(parts[0], tmp_path / "damaged.zarr")
-    stores.flip(stores.shard(damaged, f"{store.CHECKS}/{seal.RECORD}", 0))
+    stores.flip(stores.shard(damaged, seal.RECORD_PATH, 0))
     told = "checks/made_from: the record of the dataset's files is missing or damaged"
     assert verify(damaged, workers=1) == [told]

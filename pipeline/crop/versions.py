@@ -49,9 +49,7 @@ class Cropper:
         """Return frame, face and enlarged box, in the file's own pixels, of every row that is planned of a file."""
         faces, size = self.plan.faces, (source.width, source.height)
         return [
-            (frame, face, self._box(face, size))
-            for frame in take.frames.tolist()
-            for face in take.faces(faces, frame)
+            (frame, face, self._box(face, size)) for frame in take.frames.tolist() for face in take.faces(faces, frame)
         ]
 
     def crop(self, take: Take, real: RealFrames | None = None) -> tuple[Cropped, RealFrames]:

@@ -56,10 +56,12 @@ def here() -> Iterator[None]:
     def in_process(*_: object) -> Iterator[Threads]:
         yield Threads(1)
 
-    torch.set_num_threads(1)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # as in a worker
     with pytest.MonkeyPatch.context() as change:
         change.setattr(running, "cluster", in_process)
         yield
+    torch.set_num_threads(threads)
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from pipeline.manifest import Video
 from pipeline.progress import Silent
 from pipeline.stages import beside, labelling
 from pipeline.stages import extend as growing
-from pipeline.stages import run as running
 from pipeline.stages.crew import Threads
 from pipeline.stages.extend import extend
 from pipeline.stages.merge import merge
@@ -59,7 +58,7 @@ def here() -> Iterator[None]:
     threads = torch.get_num_threads()
     torch.set_num_threads(1)  # as in a worker
     with pytest.MonkeyPatch.context() as change:
-        change.setattr(running, "cluster", in_process)
+        change.setattr("pipeline.stages.cluster.cluster", in_process)
         yield
     torch.set_num_threads(threads)
 

@@ -71,7 +71,7 @@ def _estimate(about: Estimate) -> list[str]:
         f"A run with recipe {about.recipe} and {about.workers} workers: about {about.samples} samples, "
         f"{_size(about.bytes)}, {_time(about.seconds)} on this machine",
         f"  ({about.basis});",
-        f"  while it runs up to {_size(about.staged)} more beside the store, for staged crops.",
+        f"  while it runs about {_size(about.staged)} more beside the store, for staged crops.",
     ]
 
 

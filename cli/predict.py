@@ -82,7 +82,7 @@ def predict(
             out.print(line, markup=False)
     err.print(
         f"{done.scored} of {len(found)} files scored: {done.frames} frames, {done.crops} faces in "
-        f"{done.seconds:.1f} s; {done.frames / done.seconds:.1f} frames/s, {len(found) / done.seconds:.2f} files/s."
+        f"{done.seconds:.1f} s; {done.frames / done.seconds:.3g} frames/s, {len(found) / done.seconds:.3g} files/s."
     )
     if done.scored < len(found):
         raise typer.Exit(1 if done.scored else WRONG)

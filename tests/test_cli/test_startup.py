@@ -22,7 +22,7 @@ def in_a_process(command: str, *arguments: str, say: str = "") -> str:
     )
     done = subprocess.run([sys.executable, "-c", text], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
-    return done.stdout
+    return done.stderr + done.stdout  # what is told on the way, then the result
 
 
 @pytest.mark.parametrize("command", COMMANDS)

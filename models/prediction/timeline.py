@@ -65,6 +65,7 @@ def draw(faces: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], frames:
     axes.set_ylim(-0.04, 1.04)
     axes.set_yticks([0, 0.5, 1], ["0 real", "0.5", "1 fake"], fontsize=FONT)
     axes.tick_params(axis="x", labelsize=FONT)
+    axes.locator_params(axis="x", integer=True)
     axes.set_xlabel("frame", fontsize=FONT, labelpad=1)
     axes.spines[["top", "right"]].set_visible(False)
     if len(faces) > 1:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from cli import datasets as known
-from cli import options
+from cli import exchange, options
 from cli.screen import Bars, err, out, run_app
 from pipeline.config import Labelling, load_recipe
 from pipeline.errors import ConfigError
@@ -298,6 +298,7 @@ def view(
 
 
 known.register(app)
+exchange.register(app)
 
 
 def main() -> None:

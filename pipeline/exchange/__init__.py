@@ -1,0 +1,6 @@
+"""Stores written in other people's formats."""
+
+from pipeline.exchange.export import FORMATS, export
+from pipeline.exchange.selection import Choice
+
+__all__ = ["FORMATS", "Choice", "export"]

@@ -49,6 +49,10 @@ Exclude = Annotated[
     list[Path] | None,
     typer.Option(help="CSV of faces to leave out, as forgery-prep view writes it; again for more lists."),
 ]
+MaxRejects = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Share of the frames asked for that may be rejected before the exit status is 1."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -22,11 +22,6 @@ app = typer.Typer(
     epilog="Every command takes --debug, which shows the traceback of an error.",
 )
 
-MaxRejects = Annotated[
-    float,
-    typer.Option(min=0, max=1, help="Share of the frames asked for that may be rejected before the exit status is 1."),
-]
-
 
 @app.callback()
 def common(version: options.Version = False) -> None:
@@ -96,7 +91,7 @@ def run(
         ),
     ] = False,
     exclude: options.Exclude = None,
-    max_rejects: MaxRejects = 0.25,
+    max_rejects: options.MaxRejects = 0.25,
 ) -> None:
     """Make a store: frames, faces, crops, labels and blends. The same command again goes on where it stopped."""
     from pipeline.inspect import info
@@ -144,7 +139,7 @@ def merge(
     store: Annotated[str, typer.Option(help="Store to make of them.")],
     workers: options.Workers = options.CORES,
     scheduler: options.Scheduler = None,
-    max_rejects: MaxRejects = 0.25,
+    max_rejects: options.MaxRejects = 0.25,
 ) -> None:
     """Join stores that were made of different videos, as one run over all of them makes it; they stay as they are."""
     from pipeline.stages.merge import merge as join

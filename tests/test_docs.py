@@ -95,7 +95,7 @@ def test_every_command_of_a_page_runs(page, workspace, tiny, scheduler, monkeypa
             subprocess.run(["make", "-n", *words[1:]], cwd=ROOT, check=True, capture_output=True)
         elif words[0] != "source" and words[:2] != ["forgery-prep", "view"]:  # a page that stays open has its own tests
             more = list(SMALL.get(words[0], ()))
-            if words[1] in ("run", "labels", "blend"):
+            if words[1] in ("run", "labels", "blend", "import"):
                 more = ["--recipe", str(tiny.recipe_file)] * ("--recipe" not in words)
                 more += ["--scheduler", scheduler] * ("--workers" not in words)
             monkeypatch.setattr(sys, "argv", [*words, *more])

@@ -1,4 +1,4 @@
-"""Stores written in other people's formats."""
+"""Stores written in other people's formats, and their trees of face crops made into stores."""
 
 from pipeline.exchange.export import FORMATS, export
 from pipeline.exchange.selection import Choice

@@ -64,6 +64,8 @@ SOURCES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         ),
     ),
     "pairs": (frozenset(), frozenset()),
+    "crops": (frozenset(), frozenset()),
+    "deepfakebench": (frozenset(), frozenset()),
 }
 TEMPLATES = ("role", "id", "method", "compression", "identity", "target", "donor", "split")
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from pipeline.manifest.readers import archives, folders, pairs, patterns, table
+from pipeline.manifest.readers import archives, crops, folders, pairs, patterns, table
 from pipeline.manifest.readers.source import Surroundings
 from pipeline.manifest.records import Entry
 
@@ -13,4 +13,6 @@ READERS: dict[str, Callable[[Mapping[str, Any], Surroundings], Iterator[Entry]]]
     "folders": folders.read,
     "table": table.read,
     "pairs": pairs.read,
+    "crops": crops.read_folders,
+    "deepfakebench": crops.read_bench,
 }

@@ -23,7 +23,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup preprocess labels train test check bench docs lock wheel clean
+.PHONY: help setup preprocess labels train test test-slow check bench docs lock wheel clean
 
 help: ## Say what there is
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -57,8 +57,11 @@ train: $(READY) ## Train DETECTOR on stores/DATASET.zarr -> runs/DATASET/DETECTO
 		--resume $(TRAIN) $(ARGS)
 	@$(BIN)/forgery-eval --store stores/$(DATASET).zarr --checkpoint runs/$(DATASET)/$(DETECTOR)/best.ckpt
 
-test: $(READY) ## Run the whole test suite
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+test: $(READY) ## Run the test suite but for its slow extras; ARGS="tests/test_cli" for a part
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m "not slow" $(ARGS)
+
+test-slow: $(READY) ## Run the slow extras: runs killed at every stage, clusters, every command of the pages, the wheel
+	@$(BIN)/python -m pytest -n auto --dist loadfile -m slow $(ARGS)
 
 check: $(READY) ## Lint, types and import rules
 	@$(BIN)/ruff check .

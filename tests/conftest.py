@@ -13,6 +13,9 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # a process a core: more threads would only wait for each other
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import cli.prep
 from pipeline.config import Recipe, load_recipe
 from pipeline.manifest import load_manifest, scan

@@ -87,6 +87,7 @@ def workspace(request, tmp_path, tiny, tiny_store, monkeypatch):
     return tmp_path
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_COMMANDS, ids=lambda page: page.stem)
 def test_every_command_of_a_page_runs(page, workspace, tiny, scheduler, monkeypatch, capsys):
     for line in commands(page):

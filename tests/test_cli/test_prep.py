@@ -112,6 +112,7 @@ def test_verify_exits_1_on_damage_and_says_where(prep, tiny_store, tmp_path):
     assert json.loads(bad.out)["store"] == location
 
 
+@pytest.mark.slow
 def test_verify_repairs_what_it_finds_and_exits_1_for_what_it_cannot(prep, tiny, tiny_store, tmp_path):
     location = stores.copy(tiny_store, tmp_path / "a.zarr")
     stores.flip(stores.shard(location, "noise", 1))

@@ -104,6 +104,7 @@ def test_a_fake_is_augmented_as_the_real_beside_it(tmp_path, monkeypatch, pairs)
     assert (apart < 0.02).all() == (pairs == "on")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "pairs"),
     [
@@ -228,6 +229,7 @@ def test_no_memory_for_a_single_row(location, tmp_path, monkeypatch):
     assert not (tmp_path / LAST).exists()
 
 
+@pytest.mark.slow
 def test_two_processes_give_one_process_s_losses(location, tmp_path):
     command = [
         sys.executable,

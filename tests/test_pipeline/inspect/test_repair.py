@@ -146,6 +146,7 @@ def test_a_whole_array_that_is_deleted_comes_back(damaged, tiny_store, scheduler
     assert np.array_equal(stores.pixels(damaged, "hull"), stores.pixels(tiny_store, "hull"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(6))
 def test_random_damage_is_found_and_repaired(seed, damaged, tiny, tiny_store, scheduler):
     told = damage.hit(damaged, np.random.default_rng(seed))

@@ -92,6 +92,7 @@ def test_portraits_become_clips(portraits):
         assert np.abs(upright[inside].astype(float) - picture[inside]).mean() < 6  # grey levels: light and noise
 
 
+@pytest.mark.slow
 def test_portraits_alone_become_a_dataset(portraits, tmp_path):
     root = tmp_path / "people"
     summary = make_sample(root, portraits=portraits, donors=2)
@@ -125,6 +126,7 @@ def test_one_face_is_not_enough(clips, tmp_path):
     assert not (tmp_path / "own").exists()  # free for another try
 
 
+@pytest.mark.slow
 @needs_real_data
 def test_real_clips_and_portraits():
     nobody = survey_clip(REAL_DATA / "clips" / "no_face.mp4")

@@ -143,6 +143,7 @@ def test_manipulations_differ(sample):
     assert max(full["Rerender"]) < 0.95
 
 
+@pytest.mark.slow
 def test_order_of_work_changes_no_byte(sample, tmp_path):
     make_sample(tmp_path / "again", frames=FRAMES, people=PEOPLE, run_all=backwards)
     assert digests(tmp_path / "again") == digests(sample)

@@ -25,6 +25,9 @@ def crew():
         yield workers
 
 
+MANY = 3000  # tasks of a tenth of a second: a busy machine may take minutes to start a worker
+
+
 def values(crew: Workers, function, arguments) -> dict[int, object]:
     outcomes = list(crew.map(function, arguments))
     assert sorted(outcome.number for outcome in outcomes) == list(range(len(arguments)))
@@ -90,6 +93,7 @@ def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
     assert [outcomes[n].value for n in (0, 2, 3)] == [0, 2, 3]
 
 
+@pytest.mark.slow
 def test_a_task_that_waits_is_not_taken_for_the_one_that_hangs(monkeypatch):
     with cluster(1) as crew:
         monkeypatch.setattr(crew, "_sound", lambda: {"one", "two"})  # four tasks in flight on one process
@@ -125,6 +129,7 @@ def hear():
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [0.1, 0.3, 0.6])  # it takes more than a second
 def test_ctrl_c_while_processes_start_waits_for_them(seconds):
     command = [sys.executable, "-c", STARTING]
@@ -193,6 +198,7 @@ def patiently(condition, seconds=60):
         time.sleep(0.1)
 
 
+@pytest.mark.slow
 def test_a_worker_that_lacks_a_folder_is_refused_by_name(elsewhere, tmp_path):
     address, join, _ = elsewhere
     join("one")
@@ -208,6 +214,7 @@ def refused(address, wanted):
             time.sleep(0.2)
 
 
+@pytest.mark.slow
 def test_a_worker_with_other_software_is_refused_by_name(elsewhere):
     address, join, _ = elsewhere
     join("one")
@@ -217,6 +224,7 @@ def test_a_worker_with_other_software_is_refused_by_name(elsewhere):
         refused(address, needs.Needs((), other))
 
 
+@pytest.mark.slow
 def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_path):
     address, join, _ = elsewhere
     here = tmp_path / "one"  # a relative path: the first worker alone sees it
@@ -226,18 +234,19 @@ def test_a_worker_that_joins_and_lacks_something_is_sent_away(elsewhere, tmp_pat
         patiently(lambda: crew._running() == 1)
     (here / "data").touch()
     wanted = needs.Needs((("folder of the dataset", "data"),))
+    folders = []
     with cluster(1, address, wanted, said.append) as crew:
-        outcomes = {}
-        for outcome in crew.map(tasks.slow, [(n, 0.5) for n in range(24)]):
-            outcomes[outcome.number] = outcome.value
-            if len(outcomes) == 1:
+        for outcome in crew.map(tasks.slow, [(n, 0.1) for n in range(MANY)]):
+            folders.append(outcome.value)
+            if len(folders) == 1:
                 join("two")
-        patiently(lambda: crew._running() == 1)
-    assert {number: folder for number, folder in outcomes.items() if folder != str(here)} == {}
-    assert sorted(outcomes) == list(range(24))
-    assert any("joined and is sent away: it does not see the folder of the dataset" in text for text in said)
+            if said and crew._running() == 1:  # sent away
+                break
+    assert set(folders) == {str(here)}
+    assert "joined and is sent away: it does not see the folder of the dataset" in said[0]
 
 
+@pytest.mark.slow
 def test_a_scheduler_without_workers_is_told(elsewhere, monkeypatch):
     address, join, _ = elsewhere
     monkeypatch.setattr(module, "PATIENCE", 0.5)
@@ -253,19 +262,23 @@ def test_a_scheduler_without_workers_is_told(elsewhere, monkeypatch):
     assert set(said) == {"No worker is there that can take part; waiting for one to join."}
 
 
+@pytest.mark.slow
 def test_workers_that_join_are_given_tasks(elsewhere, tmp_path):
     address, join, _ = elsewhere
     join("one")
     with cluster(1, address) as crew:
         patiently(lambda: crew._running() == 1)
         folders = []
-        for outcome in crew.map(tasks.slow, [(n, 0.5) for n in range(40)]):
+        for outcome in crew.map(tasks.slow, [(n, 0.1) for n in range(MANY)]):
             folders.append(outcome.value)
             if len(folders) == 1:
                 join("two")
+            if len(set(folders)) == 2:
+                break
     assert set(folders) == {str(tmp_path / "one"), str(tmp_path / "two")}
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_goes_away_is_one_sentence(elsewhere):
     address, join, scheduler = elsewhere
     join("one")

@@ -29,6 +29,7 @@ FATAL = [  # stage, and how many of its steps are done when everything is killed
 ]
 
 
+@pytest.mark.slow
 def test_one_process_makes_the_same_store_as_two(tiny, tiny_store, tmp_path):
     run(tiny.job(tmp_path / "one.zarr"), workers=1)
     stores.assert_same(tmp_path / "one.zarr", tiny_store)
@@ -145,6 +146,7 @@ def test_a_finished_store_needs_no_lock(tiny, tiny_store, tmp_path):
         run(tiny.job(location))
 
 
+@pytest.mark.slow
 def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(tiny, tmp_path, start, prep, scheduler):
     location = tmp_path / "stopped.zarr"
     process = start(*tiny.arguments(location), "--limit", 2, "--workers", 1)

@@ -14,6 +14,7 @@ from pipeline.stages import cluster
 from pipeline.stages.run import run
 
 
+@pytest.mark.slow
 def test_a_dead_process_costs_nothing_and_a_deadly_video_only_itself(
     tiny, tiny_store, tmp_path, monkeypatch, scheduler
 ):

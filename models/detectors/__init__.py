@@ -1,8 +1,11 @@
-"""The detectors: one file each, one entry here. What a detector is stands in `models.detectors.base`."""
+"""The detectors: one file each, one entry here, and those of other packages.
+
+What a detector is stands in `models.detectors.base`, how another package brings one in `models.detectors.outside`.
+"""
 
 from collections.abc import Mapping
 
-from models.detectors import anticompression, bigarts, grnet, locate, wavelet
+from models.detectors import anticompression, bigarts, grnet, locate, outside, wavelet
 from models.detectors.base import Detector
 from pipeline.errors import ConfigError
 
@@ -12,8 +15,18 @@ DETECTORS: Mapping[str, Detector] = {
 
 
 def find(name: str) -> Detector:
-    """Return a detector by its name; raises ConfigError that lists the known ones."""
-    try:
+    """Return a detector by its name, one of ours or of another package.
+
+    Raises
+    ------
+    ConfigError
+        There is none, or it cannot be used; the sentence lists the known ones or says why.
+    """
+    outside.check_clash(name, DETECTORS)
+    if name in DETECTORS:
         return DETECTORS[name]
-    except KeyError:
-        raise ConfigError(f"There is no detector {name}; known are {', '.join(DETECTORS)}.") from None
+    others = outside.names()
+    if name in others:
+        return outside.load(name)
+    known = ", ".join((*DETECTORS, *others))
+    raise ConfigError(f"There is no detector {name}; known are {known}. One of another package needs it installed.")

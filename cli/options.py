@@ -9,6 +9,7 @@ import contextlib
 import importlib.metadata
 import os
 import platform
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -87,6 +88,10 @@ def manifest_of(dataset: str | None, manifest: Path | None) -> dict[str, Any]:
 
 def root_of(root: Path | None, name: str) -> Path:
     """Return the dataset's folder."""
+    if root is not None and re.match(r"[a-z]\w+:/", str(root)):  # a path loses one of the two slashes
+        raise ConfigError(
+            f"--root {root} is a URL, but videos are read from a folder; mount the bucket, as docs/storage.md shows."
+        )
     return root if root is not None else Path("data") / name
 
 

@@ -41,6 +41,10 @@ class DamageError(StoreError):
     """A stored value cannot be read back as it was written."""
 
 
+class AwayError(ForgeryPrepError, OSError):
+    """An object store does not answer for longer than requests are tried again; nothing is known to be damaged."""
+
+
 class WriteError(ForgeryPrepError, OSError):
     """The store or its staging folder cannot be written: no space, no permission."""
 

@@ -28,3 +28,27 @@ class Silent:
 
     def say(self, text: str) -> None:
         """Keep quiet."""
+
+
+class Checked:
+    """Shows what another shows, and checks at every step that the work may go on."""
+
+    def __init__(self, shown: Progress, check: Callable[[], None]) -> None:
+        self._shown = shown
+        self._check = check
+
+    @contextlib.contextmanager
+    def stage(self, title: str, total: int) -> Iterator[Advance]:
+        """Open a stage whose every step raises what the check raises."""
+        self._check()
+        with self._shown.stage(title, total) as advance:
+
+            def step(steps: int, remark: str) -> None:
+                self._check()
+                advance(steps, remark)
+
+            yield step
+
+    def say(self, text: str) -> None:
+        """Tell one thing in a plain line."""
+        self._shown.say(text)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import bucket
 import pytest
 from filelock import FileLock
 
@@ -117,6 +118,21 @@ def scheduler() -> Iterator[str]:
     yield local.scheduler_address
     with suppress(TimeoutError):
         local.close(timeout=30)
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[str]:
+    """Yield the address of an S3 server with an empty bucket called `bucket`."""
+    with bucket.server() as address:
+        yield address
+
+
+@pytest.fixture
+def s3_env(s3: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Set the variables that lead to the S3 server; return its address."""
+    for name, value in {**bucket.VARIABLES, "AWS_ENDPOINT_URL": s3}.items():
+        monkeypatch.setenv(name, value)
+    return s3
 
 
 @pytest.fixture

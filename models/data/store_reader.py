@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
-from pipeline.errors import DamageError, StoreError
+from pipeline.errors import AwayError, DamageError, StoreError
 from pipeline.store import pictures
 from pipeline.store.hashing import combined_digest
 
@@ -80,10 +80,16 @@ class Reader:
         ------
         DamageError
             A shard is missing, or a chunk does not match its checksum; missing data is never read as zeros.
+        AwayError
+            The bucket does not answer.
         """
         try:
             return np.asarray(reading.result())
+        except AwayError:
+            raise
         except (ValueError, OSError, RuntimeError) as error:
+            if store.is_away(error):
+                raise store.told(self.location, error) from error
             raise DamageError(
                 f"{name} in {self.location} cannot be read back ({pictures.reason(error)}); "
                 "forgery-prep verify finds all damage."
@@ -133,7 +139,7 @@ def open_store(location: str) -> Reader:
     StoreError
         There is no store, it has another format version, or its first run has not finished.
     """
-    if not pictures.usable():
+    if not pictures.usable() or not pictures.reads(location):
         return columns_of(location)
     shared = pictures.context(CACHE)
     return _open(location, lambda path, array: pictures.open_array(location, path, shared))

@@ -19,7 +19,7 @@ from pipeline.inspect import metadata, sources
 from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, put_record, sound, with_files
 from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
-from pipeline.progress import Progress, Silent
+from pipeline.progress import Checked, Progress, Silent
 from pipeline.stages import blending, finalize, labelling, shards, thresholds, trusting
 from pipeline.stages.cluster import cluster
 from pipeline.store import seal, stored_names, stored_recipe
@@ -62,7 +62,8 @@ def repair(
         There is no store of this format at all; another run is writing it.
     """
     shown = progress or Silent()
-    with alone(location):
+    with alone(location) as check:
+        shown = Checked(shown, check)
         found = metadata.look(location)
         if not found.finished:
             return Repaired([], [metadata.UNFINISHED])

@@ -14,7 +14,7 @@ from pipeline import store
 from pipeline.config import Labelling, Recipe, digest
 from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
-from pipeline.progress import Progress, Silent
+from pipeline.progress import Checked, Progress, Silent
 from pipeline.stages import blending, labelling, lending, lent_labels, shards, thresholds, trusting
 from pipeline.stages.crew import Crew
 from pipeline.stages.lending import Lender
@@ -185,7 +185,8 @@ def relabel(
     shown = progress or Silent()
     if scheduler:  # its workers have working folders of their own
         location, root = store.absolute(location), root.absolute()
-    with alone(location):
+    with alone(location) as check:
+        shown = Checked(shown, check)
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
         _check_masks(group, kinds, root)
@@ -237,7 +238,8 @@ def reblend(
 
     shown = progress or Silent()
     location = store.absolute(location) if scheduler else location
-    with alone(location):
+    with alone(location) as check:
+        shown = Checked(shown, check)
         group = store.open_group(location, "r+")
         old = stored_recipe(group)
         _set_recipe(group, dataclasses.replace(old, blending=recipe.blending if recipe else old.blending))

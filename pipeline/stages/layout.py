@@ -15,6 +15,7 @@ from pipeline.errors import StoreError
 from pipeline.manifest import Dataset
 from pipeline.manifest.leaks import file_leaks, frame_leaks
 from pipeline.registration.mapping import Followed
+from pipeline.stages.agreement import compare, compare_rows
 from pipeline.store import Names, seal
 from pipeline.store.schema import FORMAT_VERSION, IMAGE, REJECTS, ROWS, SPECIAL, VIDEOS, ArraySpec
 from pipeline.versions import versions
@@ -54,7 +55,7 @@ def lay_out(
     Raises
     ------
     StoreError
-        There is no row at all.
+        There is no row at all; the arrays that are there were made for other rows, or with other settings.
     """
     names = Names(dataset.methods, dataset.compressions)
     rejects = [reject for part in parts for reject in part.rejects]
@@ -62,7 +63,13 @@ def lay_out(
         reasons = "; ".join(dict.fromkeys(f"{each.video.path}: {each.reason}" for each in rejects[:3]))
         raise StoreError(f"No face of {dataset.name} can be used ({reasons}); nothing was stored.")
     table = assemble(names, parts)
-    if store.exists(location) and store.open_group(location).attrs.get("laid_out"):
+    videos = _videos(table)
+    if store.exists(location) and (begun := store.open_group(location)).attrs.get("laid_out"):
+        attributes, wanted = store.attributes_of(begun), {**settings, "software": versions()}
+        compare(location, {name: attributes.get(name) for name in wanted}, wanted)
+        decided = {spec.name for spec in (*ROWS, *VIDEOS, *SPECIAL)}
+        columns = {name: values for name, values in {**table.columns, **videos}.items() if name in decided}
+        compare_rows(location, begun, columns)
         return table
     group = store.create(
         location,
@@ -84,7 +91,6 @@ def lay_out(
         store.add_array(group, spec, lengths, chunking, parameters=_parameters(spec, settings), **meanings)
         if spec.name in table.columns:  # `label` waits for the SSIM labels
             store.write_column(group, spec.name, table.columns[spec.name])
-    videos = _videos(table)
     special = tuple(spec for spec in SPECIAL if spec.name in videos)
     store.write_table(group, (*VIDEOS, *special), videos, chunking)
     store.write_table(

@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import store
-from pipeline.config import Recipe, differences, digest
+from pipeline.config import Recipe, digest
 from pipeline.crop import groups, staging
 from pipeline.crop.record import Sizes
 from pipeline.errors import StoreError
 from pipeline.files import replacing
 from pipeline.manifest import Dataset
-from pipeline.progress import Progress, Silent
+from pipeline.progress import Checked, Progress, Silent
 from pipeline.stages import beside, layout, lending, shards, sizes
+from pipeline.stages.agreement import compare
 from pipeline.stages.crew import Crew
 from pipeline.stages.finalize import finish
 from pipeline.stages.lending import Lender, Taken
@@ -108,7 +109,8 @@ def run(
     if not overwrite and _progress_of(job, settings).get("complete"):
         shown.say(f"{job.location} is complete: nothing to do.")
         return
-    with alone(job.location):
+    with alone(job.location) as check:
+        shown = Checked(shown, check)
         beside.recover(job.location)
         if overwrite:
             _delete(job)
@@ -122,6 +124,7 @@ def run(
             if not done.get("cropped") or _lacks_crops(job):
                 _begin(job, settings)
                 _crop(crew, job, settings, device, shown, _borrow(job, lenders, shown))
+            _progress_of(job, settings)  # nothing has come between
             shutil.rmtree(job.staging, ignore_errors=True)
             finish(crew, job.location, job.dataset.root, shown, lenders=lenders)
 
@@ -257,20 +260,14 @@ def _delete(job: Job) -> None:
 def _progress_of(job: Job, settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the store's attributes, none without a store; refuse a store made with other settings."""
     if not store.exists(job.location):
-        if not (job.staging / NOTE).exists() and _occupied(job.location):
+        if not (job.staging / NOTE).exists() and store.occupied(job.location):
             raise StoreError(f"{job.location} is there already and is no store; choose another --store.")
         return {}
     attributes = store.attributes_of(store.open_group(job.location))
     # one that is complete stays as it is, whatever the versions here; a half-made one must not be of two
     new = settings if attributes.get("complete") else {**settings, "software": versions()}
-    _compare(job, {name: attributes.get(name) for name in new}, new)
+    compare(job.location, {name: attributes.get(name) for name in new}, new)
     return attributes
-
-
-def _occupied(location: str) -> bool:
-    """Tell whether making a store would delete somebody's files."""
-    path = Path(location)
-    return store.is_local(location) and (path.is_file() or (path.is_dir() and any(path.iterdir())))
 
 
 def _begin(job: Job, settings: Mapping[str, Any]) -> None:
@@ -281,7 +278,7 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
         job.staging.mkdir(parents=True, exist_ok=True)
         stamps = job.staging / STAMPS
         if note.exists():
-            _compare(job, json.loads(note.read_text(encoding="utf-8")), begun)
+            compare(job.location, json.loads(note.read_text(encoding="utf-8")), begun)
             staging.clean(job.staging)
             store.clean(job.location)
             if stamps.exists():
@@ -291,15 +288,3 @@ def _begin(job: Job, settings: Mapping[str, Any]) -> None:
         for place, value in ((stamps, _stamps(job)), (note, begun)):
             with replacing(place) as part:
                 part.write_text(json.dumps(value), encoding="utf-8")
-
-
-def _compare(job: Job, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
-    if changed := differences(old, new):
-        # other files follow from another limit or manifest; their digest says nothing to anybody
-        told = [text for text in changed if not text.startswith(("files.", "exclude "))]
-        told += ["the list of excluded faces"] if old.get("exclude") != new.get("exclude") else []
-        told = told or ["the dataset's files have changed"]
-        raise StoreError(
-            f"{job.location} was made with other settings: {', '.join(told)}. "
-            "Choose another --store, --overwrite this one, or add to it with --extend."
-        )

@@ -1,6 +1,6 @@
 """The Zarr store: its arrays and columns, what they mean, who may write, and how their values are hashed.
 
-Every room that reads or writes a store goes through here; only `pipeline.store.arrays` imports zarr, only
+Every room that reads or writes a store goes through here; only `pipeline.store.arrays` and `bucket` import zarr, only
 `pipeline.store.pictures` tensorstore.
 """
 
@@ -28,6 +28,7 @@ from pipeline.store.arrays import (
     is_local,
     meanings,
     missing_shards,
+    occupied,
     open_group,
     read,
     read_columns,
@@ -39,6 +40,7 @@ from pipeline.store.arrays import (
     write_table,
     write_text,
 )
+from pipeline.store.cloud import is_away, told
 from pipeline.store.pictures import gather, write_shard
 from pipeline.store.stored import Names, stored_names, stored_recipe
 
@@ -65,9 +67,11 @@ __all__ = [
     "exists",
     "gather",
     "group_of",
+    "is_away",
     "is_local",
     "meanings",
     "missing_shards",
+    "occupied",
     "open_group",
     "read",
     "read_columns",
@@ -77,6 +81,7 @@ __all__ = [
     "stored_names",
     "stored_recipe",
     "subgroup",
+    "told",
     "write_column",
     "write_shard",
     "write_table",

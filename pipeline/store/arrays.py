@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import obstore
 import zarr
 from numpy.typing import NDArray
-from obstore.exceptions import BaseError
 from zarr.abc.store import SuffixByteRequest
 from zarr.codecs import BloscCodec, Crc32cCodec
 from zarr.core.buffer import default_buffer_prototype
@@ -19,9 +17,10 @@ from zarr.dtype import VariableLengthUTF8
 from zarr.errors import ZarrUserWarning
 
 from pipeline.config import Chunking
-from pipeline.errors import DamageError, StoreError, first_line
+from pipeline.errors import AwayError, DamageError, StoreError, first_line
 from pipeline.files import flush
-from pipeline.store import shard_index
+from pipeline.store import cloud, shard_index
+from pipeline.store.bucket import Bucket
 from pipeline.store.schema import FORMAT_VERSION, ArraySpec
 from pipeline.store.writing import writing
 
@@ -49,20 +48,28 @@ def connect(location: str) -> Any:
     """Return zarr's own store object for a path or a URL."""
     if is_local(location):
         return zarr.storage.LocalStore(location)
-    try:
-        return zarr.storage.ObjectStore(obstore.store.from_url(location))
-    except (BaseError, ValueError) as error:
-        raise StoreError(f"{location} is no place for a store: {first_line(error)}.") from error
+    return Bucket(cloud.connect(location), location=location)
 
 
 def exists(location: str) -> bool:
     """Tell whether there is a Zarr group at a location."""
     if is_local(location):
         return (Path(location) / "zarr.json").is_file()
-    try:
-        return bool(sync(connect(location).exists("zarr.json")))
-    except BaseError as error:
-        raise StoreError(f"{location} cannot be reached: {first_line(error)}.") from error
+    return bool(sync(connect(location).exists("zarr.json")))
+
+
+def occupied(location: str) -> bool:
+    """Tell whether there is anything at a location, so that making a store would delete somebody's files."""
+    if is_local(location):
+        path = Path(location)
+        return path.is_file() or (path.is_dir() and any(path.iterdir()))
+
+    async def first() -> bool:
+        async for _ in connect(location).list():
+            return True
+        return False
+
+    return bool(sync(first()))
 
 
 def check_writable(location: str) -> None:
@@ -83,7 +90,9 @@ def read_text(location: str, key: str) -> str | None:
     """Return one small file of a store as text, also one that is no valid metadata; None where it is not there."""
     try:
         found = sync(connect(location).get(key, default_buffer_prototype()))
-    except (OSError, BaseError) as error:
+    except AwayError:
+        raise
+    except OSError as error:
         raise StoreError(f"{location} cannot be read: {first_line(error)}.") from error
     return None if found is None else found.to_bytes().decode("utf-8", errors="replace")
 
@@ -116,7 +125,9 @@ def open_group(location: str, mode: str = "r") -> Group:
         group = zarr.open_group(place, mode=mode, zarr_format=3, use_consolidated=False)  # type: ignore[arg-type]
     except (FileNotFoundError, zarr.errors.GroupNotFoundError):
         raise StoreError(f"There is no store at {location}; forgery-prep run makes one.") from None
-    except (ValueError, KeyError, OSError, BaseError) as error:
+    except AwayError:
+        raise
+    except (ValueError, KeyError, OSError) as error:
         raise StoreError(f"The store {location} cannot be opened: {first_line(error)}.") from error
     version = group.attrs.get("format_version")
     if version != FORMAT_VERSION:
@@ -323,7 +334,9 @@ def read(array: Array, rows: slice | Sequence[int] | NDArray[Any] = slice(None))
             return values.astype(object) if values.dtype.kind == "T" else values
         # one by one: fancy indexing of a sharded array is many times slower
         picked = [np.asarray(array[int(row)]) for row in rows]
-    except (ValueError, OSError, RuntimeError, KeyError, BaseError) as error:
+    except AwayError:
+        raise
+    except (ValueError, OSError, RuntimeError, KeyError) as error:
         raise DamageError(f"{array.path} in {array.store} cannot be read back: {first_line(error)}.") from error
     return np.stack(picked) if picked else np.empty((0, *array.shape[1:]), dtype=array.dtype)
 

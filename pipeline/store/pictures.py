@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DamageError, StoreError
-from pipeline.store import arrays
+from pipeline.store import arrays, cloud
 
 if TYPE_CHECKING:
     import tensorstore
@@ -69,22 +69,35 @@ def open_array(location: str, path: str, shared: "tensorstore.Context") -> Any:
     StoreError
         There is no such array.
     """
+    place = _place(location, path)  # before tensorstore is loaded, which reads its time limits then
     import tensorstore
 
     _Threads.run = True
-    local = "://" not in location
-    base = {"driver": "file", "path": f"{Path(location).resolve()}/{path}/"}
     spec = {
         "driver": "zarr3",
-        "kvstore": base if local else f"{location.rstrip('/')}/{path}/",
+        "kvstore": place,
         "fill_missing_data_reads": False,  # a lost shard must never read as "nothing manipulated"
         "recheck_cached_data": "open",
         "recheck_cached_metadata": "open",
     }
     try:
         return tensorstore.open(spec, open=True, read=True, context=shared).result()
-    except (ValueError, OSError) as error:
-        raise StoreError(f"{path} in {location} cannot be opened: {error}.") from error
+    except (ValueError, OSError, RuntimeError) as error:
+        if cloud.is_away(error):
+            raise cloud.told(location, error) from error
+        raise StoreError(f"{path} in {location} cannot be opened: {reason(error)}.") from error
+
+
+def reads(location: str) -> bool:
+    """Tell whether tensorstore knows the kind of place: all but Azure's."""
+    return arrays.is_local(location) or cloud.for_tensorstore(location, "") is not None
+
+
+def _place(location: str, path: str) -> Any:
+    """Return tensorstore's specification of a folder of a store."""
+    if arrays.is_local(location):
+        return {"driver": "file", "path": f"{Path(location).resolve()}/{path}/"}
+    return cloud.for_tensorstore(location, path)
 
 
 def write_shard(array: arrays.Array, number: int, values: NDArray[Any]) -> None:

@@ -28,7 +28,8 @@ def server() -> Iterator[str]:
     process = subprocess.Popen(program, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     line = next(line for line in process.stderr if "Running on http" in line)
-    threading.Thread(target=process.stderr.read, daemon=True).start()  # else the pipe fills and the server stops
+    drain = threading.Thread(target=process.stderr.read, daemon=True)  # else the pipe fills and the server stops
+    drain.start()
     address = line.split("Running on ")[1].split()[0]
     try:
         make_bucket(address, "bucket")
@@ -36,6 +37,8 @@ def server() -> Iterator[str]:
     finally:
         process.kill()
         process.wait()
+        drain.join()
+        process.stderr.close()
 
 
 def make_bucket(address: str, name: str) -> None:

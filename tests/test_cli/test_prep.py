@@ -211,6 +211,7 @@ def disk(tmp_path):
         subprocess.run(["umount", "-l", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing_that_was_written(prep, tiny, tiny_store, disk, scheduler):
     location = disk("size=3m") / "a.zarr"
     command = [*tiny.arguments(location), "--scheduler", scheduler]

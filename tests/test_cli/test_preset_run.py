@@ -13,6 +13,8 @@ import cli.train
 from models.detectors import DETECTORS
 from models.detectors.protocol import FFPP
 
+pytestmark = pytest.mark.slow
+
 RUN = CliRunner()
 PRESETS = {"wavelet": "c40", "grnet": "ffpp-c40", "locate": "lq", "anticompression": "full", "bigarts": "ffpp"}
 MEASURED = {  # figures that a store of FaceForensics++ alone can yield
@@ -28,7 +30,6 @@ def location(tmp_path_factory):
     return make_store(folder / "ffpp.zarr", size=64, people=1, frames=1, methods=(*FFPP, "FaceShifter"), dataset="ffpp")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_a_preset_runs_and_stands_beside_the_paper(name, location, tmp_path):
     torch.set_num_threads(1)

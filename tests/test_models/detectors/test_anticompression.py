@@ -40,6 +40,7 @@ def test_critic_grid():
     assert not [layer for layer in critic.modules() if isinstance(layer, nn.BatchNorm2d)]
 
 
+@pytest.mark.slow
 def test_each_table_row_trains(train_once, round_trip, table_rows):
     for name, settings in table_rows(DETECTOR, 96).items():
         network = train_once(DETECTOR, settings)

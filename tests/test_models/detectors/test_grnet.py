@@ -24,6 +24,7 @@ def test_shapes(make_batch, size, side):
     assert {name: logits.shape for name, logits in outputs.heads.items()} == {"rgb": (1, 5), "residual": (1, 5)}
 
 
+@pytest.mark.slow
 def test_each_table_row_trains(train_once, round_trip, table_rows):
     for name, settings in table_rows(DETECTOR, 64, process="none", balance="even").items():
         network = train_once(DETECTOR, settings)

@@ -38,6 +38,7 @@ def test_classifier_shapes():
     assert shapes[-4:] == [(728, 2, 2), (2912,), (100,), (1,)]
 
 
+@pytest.mark.slow
 def test_each_table_row_trains(train_once, round_trip, table_rows):
     for name, settings in table_rows(DETECTOR, 96, gammas=(0.1, 0.2, 0.7)).items():
         network = train_once(DETECTOR, settings)

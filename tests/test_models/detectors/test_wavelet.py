@@ -35,6 +35,7 @@ def test_wide_single_branch_parameters():
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(39.24, abs=0.01)
 
 
+@pytest.mark.slow
 def test_each_table_row_trains(train_once, round_trip, table_rows):
     for name, settings in table_rows(DETECTOR, 64).items():
         network = train_once(DETECTOR, settings)

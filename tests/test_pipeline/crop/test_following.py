@@ -13,6 +13,8 @@ from pipeline.manifest import load_manifest, scan
 from pipeline.stages.finalize import relabel
 from pipeline.stages.run import Job, run
 
+pytestmark = pytest.mark.slow
+
 EXACT = tuple(name for name in ALTERED if name not in ("barred", "stranger"))
 COURSES = {"late": (3, 1, 0), "half": (0, 2, 0), "dropped": (1, 1, 10), "both": (-2, 1, 0)}
 MIRROR, WHOLE = (-1, 0, 1, 0, 1, 0), (1, 0, 0, 0, 1, 0)

@@ -64,6 +64,7 @@ def test_labels_blends_and_what_follows_from_them_need_no_dataset(damaged, tiny_
     assert verify(damaged, scheduler=scheduler) == []
 
 
+@pytest.mark.slow
 def test_crops_masks_and_columns_come_from_the_dataset(damaged, tiny, tiny_store, scheduler):
     stores.shard(damaged, "image", 1).write_bytes(b"")
     swap(damaged, "image", 4, 5)

@@ -44,6 +44,7 @@ def test_landmarks_are_found_where_they_are(clips):
     assert np.linalg.norm(clip.landmarks - truth, axis=2).mean() < 8  # pixels, of a face of 150
 
 
+@pytest.mark.slow
 def test_own_clips_become_a_dataset(clips, tmp_path):
     root = tmp_path / "own"
     summary = make_sample(root, videos=clips)

@@ -35,6 +35,7 @@ def test_mtcnn_finds_one_face(pictures):
     assert np.mean(np.array(counts) == 1) >= 0.97
 
 
+@pytest.mark.slow
 def test_people_are_different_people(pictures):
     described = []
     for clip in pictures.values():

@@ -61,6 +61,7 @@ def test_a_task_that_always_kills_its_process_fails_alone(crew):
     assert found == {n: n for n in range(1, 5)}, "those that waited for the same process are not to blame"
 
 
+@pytest.mark.slow
 def test_processes_that_do_not_come_back_are_replaced(monkeypatch):
     monkeypatch.setattr(module, "PATIENCE", 4.0)
     with cluster(1) as crew:
@@ -87,6 +88,7 @@ def alive(process):
         return False
 
 
+@pytest.mark.slow
 def test_a_task_that_hangs_is_stopped_and_the_others_are_done(crew):
     outcomes = {o.number: o for o in crew.map(tasks.hang_at, [(n, 1) for n in range(4)], deadline=10)}
     assert "longer than 10 seconds" in outcomes[1].failure
@@ -145,6 +147,7 @@ def test_ctrl_c_while_processes_start_waits_for_them(seconds):
     assert errors.endswith("KeyboardInterrupt\n")
 
 
+@pytest.mark.slow
 def test_a_scheduler_that_does_not_answer_is_a_sentence():
     with (
         pytest.raises(ForgeryPrepError, match=r"No Dask scheduler answers at tcp://127.0.0.1:9"),

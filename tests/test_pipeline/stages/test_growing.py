@@ -28,6 +28,8 @@ from pipeline.stages.run import Job, run
 from pipeline.store import seal
 from pipeline.video import frames
 
+pytestmark = pytest.mark.slow
+
 Chosen = Callable[[Video], bool]
 PEOPLE = ("000", "001", "002")  # two to train, one to test
 METHODS = ("real", "Warp", "Patch")

@@ -106,6 +106,7 @@ def _grown(job):
     return dataclasses.replace(job, dataset=dataclasses.replace(job.dataset, videos=(*job.dataset.videos, more)))
 
 
+@pytest.mark.slow
 def test_a_trial_store_is_refused_without_its_limit_and_overwritten_from_anywhere(
     tiny, tiny_store, tmp_path, scheduler
 ):

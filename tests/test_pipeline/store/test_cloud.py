@@ -13,6 +13,8 @@ from pipeline import store
 from pipeline.errors import AwayError, ConfigError, StoreError
 from pipeline.store import cloud, pictures
 
+pytestmark = pytest.mark.slow
+
 
 def test_both_libraries_are_told_the_same(monkeypatch):
     for name, value in {**VARIABLES, "AWS_ENDPOINT_URL": "http://h:1/", "FORGERY_RETRY_SECONDS": "7"}.items():

@@ -14,6 +14,8 @@ from pipeline.errors import StoreError
 from pipeline.store import cloud, lease
 from pipeline.store.lease import Lease, held
 
+pytestmark = pytest.mark.slow
+
 LOCATION = "s3://bucket/folder/leased.zarr"
 
 

@@ -58,8 +58,9 @@ def predict(
 ) -> None:  # fmt: skip
     """Say how likely each file is forged: the mean over its frames of its most suspicious face."""
     from models.prediction import inputs, judging, tables, verdicts
-    from models.prediction.predict import Request, RunAll, check_crops, one_by_one
+    from models.prediction.predict import Request, check_crops
     from models.prediction.predict import predict as judge
+    from pipeline.crew import RunAll, one_by_one
 
     found = inputs.gather(files or (), list_ or (), sequences)
     panel = judging.load(checkpoint, device, precision, batch_size)

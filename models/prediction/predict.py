@@ -3,10 +3,9 @@
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,46 +16,13 @@ from models.prediction.inputs import Input
 from models.prediction.judging import OVERLAYS, Panel
 from models.prediction.pictures import Drawing, Marked
 from models.prediction.verdicts import Verdict, conclude
+from pipeline.crew import RunAll, one_by_one
 from pipeline.errors import ConfigError
 from pipeline.progress import Advance, Progress, Silent
 from pipeline.store.writing import writing
 
 AHEAD = 4  # files of a batch, for each that is worked on at a time
 EVERY = 30.0  # seconds after which the tables are written, with what there is until then
-
-
-class Outcome(Protocol):
-    """Outcome of one call: `failure` is empty when there is a value."""
-
-    @property
-    def number(self) -> int:
-        """Of the task."""
-
-    @property
-    def value(self) -> Any:
-        """Of the function."""
-
-    @property
-    def failure(self) -> str:
-        """Why there is no value."""
-
-
-RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outcome]]
-
-
-@dataclass(frozen=True)
-class Done:
-    """Outcome of a call in this process."""
-
-    number: int
-    value: Any
-    failure: str = ""
-
-
-def one_by_one(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Done]:
-    """Call a function once per task, in this process."""
-    for number, task in enumerate(tasks):
-        yield Done(number, function(*task))
 
 
 @dataclass(frozen=True)

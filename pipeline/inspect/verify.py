@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import store
+from pipeline.crew import Crew, Threads
 from pipeline.errors import DamageError
 from pipeline.inspect import invariants, metadata
 from pipeline.labels import LABELS, NO_LABEL
 from pipeline.progress import Progress, Silent
 from pipeline.stages import labelling, thresholds
-from pipeline.stages.crew import Crew, Threads
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import array_digest, column_digest, row_digests
 from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, SPECIAL, THRESHOLD, VIDEOS, ArraySpec, label_spec

@@ -1,10 +1,11 @@
 """Make the sample dataset: decide its people, pairs and splits, then have every target's files made."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
+from pipeline.crew import RunAll, one_by_one
 from pipeline.errors import ConfigError, ForgeryPrepError
 from pipeline.files import write_json
 from pipeline.progress import Progress, Silent
@@ -20,25 +21,6 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff")
 FIRST_PORTRAIT = 900  # portraits count from here, as donors beside the clips
 
 
-class Outcome(Protocol):
-    """Outcome of one call: `failure` is empty when there is a value."""
-
-    @property
-    def number(self) -> int:
-        """Place of the call's arguments in the sequence."""
-
-    @property
-    def value(self) -> Any:
-        """Result of the call."""
-
-    @property
-    def failure(self) -> str:
-        """Why it returned nothing."""
-
-
-RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outcome]]
-
-
 @dataclass(frozen=True)
 class Summary:
     """Result of `make_sample`."""
@@ -47,18 +29,6 @@ class Summary:
     fakes: int  # per compression
     written: int  # files; 0 when everything was there
     left_out: tuple[str, ...]  # a sentence for each clip or portrait that could not be used
-
-
-@dataclass(frozen=True)
-class _Done:
-    number: int
-    value: Any
-    failure: str = ""
-
-
-def one_by_one(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterable[Outcome]:
-    """Call a function once per task in this process."""
-    return (_Done(number, function(*task)) for number, task in enumerate(tasks))
 
 
 def make_sample(

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from pipeline import blend, store
 from pipeline.blend import Blend
 from pipeline.config import Recipe, digest
+from pipeline.crew import Crew
 from pipeline.errors import RejectError
 from pipeline.labels.hull import difference_mask
 from pipeline.progress import Progress
 from pipeline.stages import shards
-from pipeline.stages.crew import Crew
 from pipeline.stages.labelling import Crops, Rows
 from pipeline.store.hashing import row_digests
 from pipeline.store.schema import BLENDS

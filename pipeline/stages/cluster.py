@@ -17,8 +17,8 @@ from distributed import Client, Future, KilledWorker, LocalCluster, Reschedule, 
 from distributed.client import FuturesCancelledError
 from distributed.diagnostics.plugin import WorkerPlugin
 
+from pipeline.crew import Outcome
 from pipeline.errors import ForgeryPrepError, first_line
-from pipeline.stages.crew import Outcome
 from pipeline.stages.needs import Needs, fit, look
 
 # glibc must keep its large blocks: with the nanny's own trim setting every crop is paged in anew, 1.4 times the time

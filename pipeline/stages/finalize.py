@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Labelling, Recipe, digest
+from pipeline.crew import Crew
 from pipeline.errors import ConfigError, DamageError, StoreError
 from pipeline.labels import LABELS
 from pipeline.progress import Checked, Progress, Silent
 from pipeline.stages import blending, labelling, lending, lent_labels, shards, thresholds, trusting
-from pipeline.stages.crew import Crew
 from pipeline.stages.lending import Lender
 from pipeline.stages.needs import needs
 from pipeline.store import seal, stored_names, stored_recipe

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipeline import store
 from pipeline.config import Recipe, digest
+from pipeline.crew import Crew
 from pipeline.crop import groups, staging
 from pipeline.crop.record import Sizes
 from pipeline.errors import StoreError
@@ -18,7 +19,6 @@ from pipeline.manifest import Dataset
 from pipeline.progress import Checked, Progress, Silent
 from pipeline.stages import beside, layout, lending, shards, sizes
 from pipeline.stages.agreement import compare
-from pipeline.stages.crew import Crew
 from pipeline.stages.finalize import finish
 from pipeline.stages.lending import Lender, Taken
 from pipeline.stages.needs import needs

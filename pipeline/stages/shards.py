@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
+from pipeline.crew import Crew
 from pipeline.crop import groups, staging
 from pipeline.crop.known import Span
 from pipeline.crop.row_table import Table
@@ -20,7 +21,6 @@ from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
 from pipeline.progress import Progress
 from pipeline.stages import labelling, trusting
-from pipeline.stages.crew import Crew
 from pipeline.store import seal
 from pipeline.store.hashing import array_digest, row_digests
 from pipeline.store.schema import IMAGE

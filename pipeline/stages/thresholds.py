@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Labelling, Recipe
+from pipeline.crew import Crew
 from pipeline.errors import TaskError
 from pipeline.labels import noise_floor, trust
 from pipeline.progress import Progress
 from pipeline.stages import labelling
-from pipeline.stages.crew import Crew
 from pipeline.store import stored_names
 from pipeline.store.schema import NO_PAIR, THRESHOLD
 from pipeline.video import sampling

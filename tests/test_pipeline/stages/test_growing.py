@@ -15,13 +15,13 @@ import torch
 
 from pipeline import store
 from pipeline.config import overlay
+from pipeline.crew import Threads
 from pipeline.errors import DamageError, StoreError
 from pipeline.inspect.verify import verify
 from pipeline.manifest import Video
 from pipeline.progress import Silent
 from pipeline.stages import beside, labelling
 from pipeline.stages import extend as growing
-from pipeline.stages.crew import Threads
 from pipeline.stages.extend import extend
 from pipeline.stages.merge import merge
 from pipeline.stages.run import Job, run

@@ -1,6 +1,6 @@
-"""Whoever works off a list of tasks: the processes of `cluster`, or the threads of this process."""
+"""Whoever works off a list of tasks: the processes of `stages.cluster`, threads of this process, or it alone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import islice
@@ -14,6 +14,14 @@ class Outcome:
     number: int
     value: Any = None
     failure: str = ""
+
+
+RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outcome]]  # such as the `map` of a crew
+
+
+def one_by_one(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
+    """Call a function once per task in this process."""
+    return (Outcome(number, function(*task)) for number, task in enumerate(tasks))
 
 
 class Crew(Protocol):

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from pipeline.stages.crew import Threads
+from pipeline.crew import Threads
 
 
 def test_every_task_has_its_outcome_and_few_are_begun_ahead():

@@ -47,7 +47,10 @@ def test_the_search_path_is_left_alone():
         ("decord", {"pipeline/video/frames.py"}),
         ("dlib", {"pipeline/faces/dlib.py"}),
         ("facenet_pytorch", set()),
-        ("zarr", {"pipeline/store/arrays.py"}),
+        (
+            "zarr",
+            {"pipeline/store/arrays.py", "pipeline/store/bucket.py"},
+        ),  # arrays, and where they lie when in a bucket
         ("dask", {"pipeline/stages/cluster.py"}),
         ("distributed", {"pipeline/stages/cluster.py"}),
     ],

@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageSequence
 
-from pipeline.errors import DecodeError, first_line
+from pipeline.errors import DecodeError
+from pipeline.video.stills import opened
 
 ALWAYS = frozenset({".gif", ".apng"})  # of one frame too
 SUFFIXES = ALWAYS | {".png", ".webp"}
-BROKEN = (OSError, EOFError, ValueError, SyntaxError, Image.DecompressionBombError)  # what Pillow's readers raise
 
 
 def is_animated(path: Path) -> bool:
@@ -20,9 +20,9 @@ def is_animated(path: Path) -> bool:
     if suffix in ALWAYS or suffix not in SUFFIXES or not path.is_file():
         return suffix in ALWAYS and path.is_file()
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             return bool(getattr(image, "is_animated", False))
-    except BROKEN:
+    except DecodeError:
         return False
 
 
@@ -36,23 +36,20 @@ def measure(path: Path) -> tuple[int, int, int]:
     DecodeError
         It cannot be read.
     """
-    try:
-        with Image.open(path) as image:
-            return _frames(image), image.width, image.height
-    except BROKEN as error:
-        raise _refused(path, error) from error
+    with opened(path, what="animation") as image:
+        return _frames(image), image.width, image.height
 
 
 def rate(path: Path) -> float:
     """Return frames per second, by the mean of what the frames last; 0 where nothing is stated or can be read."""
     lasting = []
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             for frame in ImageSequence.Iterator(image):
                 frame.load()  # a WebP states a frame's duration only then
                 lasting.append(float(frame.info.get("duration", 0)) / 1000)
             shown = lasting[_hidden(image) :]
-    except BROKEN:
+    except DecodeError:
         return 0.0
     return len(shown) / sum(shown) if sum(shown) > 0 else 0.0
 
@@ -66,16 +63,13 @@ def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.ui
         A wanted frame cannot be read or does not exist; those before it have been given.
     """
     count = 0
-    try:
-        with Image.open(path) as image:
-            first, count = _hidden(image), _frames(image)
-            for index in wanted:
-                if index >= count:
-                    break
-                image.seek(first + index)
-                yield index, np.array(image.convert("RGB"), np.uint8)
-    except BROKEN as error:
-        raise _refused(path, error) from error
+    with opened(path, what="animation") as image:
+        first, count = _hidden(image), _frames(image)
+        for index in wanted:
+            if index >= count:
+                break
+            image.seek(first + index)
+            yield index, np.array(image.convert("RGB"), np.uint8)
     if wanted and wanted[-1] >= count:
         missing = next(index for index in wanted if index >= count)
         raise DecodeError(f"{path} has {count} frames; frame {missing} does not exist.")
@@ -87,7 +81,3 @@ def _frames(image: Image.Image) -> int:
 
 def _hidden(image: Image.Image) -> int:
     return int(bool(getattr(image, "default_image", False)))
-
-
-def _refused(path: Path, error: BaseException) -> DecodeError:
-    return DecodeError(f"The animation {path} cannot be read: {first_line(error)}.")

@@ -30,7 +30,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, DecodeError, first_line
-from pipeline.video import animations, archives, packets, stills
+from pipeline.video import animations, archives, limits, packets, stills
 from pipeline.video.sampling import choose, subset
 from pipeline.video.stills import LOSSLESS_SUFFIXES, is_lossless
 
@@ -39,6 +39,8 @@ __all__ = ["LOSSLESS_SUFFIXES", "Probe", "choose", "is_lossless", "probe", "rate
 TILED = frozenset({"heic", "heix", "heim", "heis", "mif1"})  # brands of HEIF still images (ISO/IEC 23008-12)
 BLOCK = 16  # frames decord decodes in one call: bounds its memory and any stall
 EIGHT_BITS = 8
+LISTS = frozenset({"concat", "dash", "hls", "imf", "sdp"})  # formats that name other files to read
+MAX_PIXELS = {"max_pixels": str(limits.PIXELS)}  # FFmpeg's own limit, also of frames that a header does not tell of
 
 
 @dataclass(frozen=True)
@@ -189,6 +191,7 @@ def _presented(path: Path) -> Generator[VideoFrame, None, None]:
     """Decode in presentation order, up to the end or the first damage (DecodeError)."""
     with _open(path) as container:
         stream = _video(container, path)
+        stream.codec_context.options = MAX_PIXELS
         stream.codec_context.thread_count = 1  # workers are processes; threads on top of them cost more than they give
         timed = packets.timed(container.format.name)
         count, size = 0, None
@@ -229,12 +232,18 @@ def _decode(packet: Any, stream: VideoStream, timed: bool) -> tuple[list[VideoFr
 
 
 def _open(path: Path) -> InputContainer:
+    limits.check_regular(path)
     try:
-        return av.open(str(path))
+        # `file:` and the whitelist: neither a name nor what a file holds may lead to another file or a server
+        container = av.open(f"file:{path}", options={**MAX_PIXELS, "protocol_whitelist": "file"})
     except FileNotFoundError:
         raise DecodeError(f"The video {path} does not exist.") from None
     except (av.FFmpegError, OSError, ValueError) as error:
         raise DecodeError(f"{path} is no video that can be read: {first_line(error)}.") from error
+    if named := LISTS.intersection(container.format.name.split(",")):
+        container.close()
+        raise DecodeError(f"{path} is no video but a list of others ({min(named)}): name those.")
+    return container
 
 
 def _video(container: InputContainer, path: Path) -> VideoStream:
@@ -248,7 +257,9 @@ def _video(container: InputContainer, path: Path) -> VideoStream:
         raise DecodeError(
             f"{path} is a HEIC image of {len(streams)} tiles, which is not put together here: save it as PNG."
         )
-    return max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+    largest = max(streams, key=lambda stream: stream.codec_context.width * stream.codec_context.height)
+    limits.check_size(path, largest.codec_context.width, largest.codec_context.height)
+    return largest
 
 
 def _films(container: InputContainer) -> list[VideoStream]:

@@ -1,6 +1,10 @@
 """Still images and folders of them, read as if they were videos."""
 
+import contextlib
 import re
+import struct
+import warnings
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
@@ -10,9 +14,19 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from pipeline.errors import DecodeError, first_line
+from pipeline.video import limits
 
 LOSSLESS_SUFFIXES = frozenset({".png", ".bmp", ".tif", ".tiff", ".ppm", ".pgm"})
 SUFFIXES = LOSSLESS_SUFFIXES | {".jpg", ".jpeg", ".webp"}
+FORMATS = ("BMP", "DIB", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")  # others run programs
+WIDE = frozenset({"I", "F"})  # Pillow's modes of 32 bits
+BROKEN = (  # what Pillow's readers raise, some of it only of headers that lie
+    *(OSError, EOFError, ValueError, SyntaxError, ArithmeticError, LookupError, TypeError, AssertionError),
+    *(struct.error, zlib.error),
+)
+BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
+# the size is judged here, by the header; that Pillow would only warn of it is then an error like the others
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
 
 def is_still(path: Path) -> bool:
@@ -73,17 +87,50 @@ def load(path: Path, content: BinaryIO | None = None) -> NDArray[np.uint8]:
     DecodeError
         The file is missing, no image, or damaged anywhere in its pixels.
     """
+    with opened(path, content) as image:
+        ImageOps.exif_transpose(image, in_place=True)
+        if image.mode in WIDE and image.format != "PPM":  # that has 16 bits, as larger numbers
+            raise DecodeError(
+                f"The image {path} has 32 bits a pixel, whose black and white are unknown: save it as PNG."
+            )
+        if image.mode.startswith("I"):
+            grey = (np.asarray(image) >> 8).astype(np.uint8)
+            return np.repeat(grey[..., None], 3, axis=2)
+        return np.array(image.convert("RGB"), np.uint8)
+
+
+@contextlib.contextmanager
+def opened(path: Path, content: BinaryIO | None = None, what: str = "image") -> Iterator[Image.Image]:
+    """Open an image by Pillow, for a block in which each of its errors says that this file is to blame.
+
+    Parameters
+    ----------
+    path : Path
+        The file, or what to call it.
+    content : binary stream, optional
+        Its bytes, where they are not in a file of their own.
+    what : str
+        Names its kind in an error sentence.
+
+    Raises
+    ------
+    DecodeError
+        The file is missing, no image, too large, or the block finds it damaged.
+    """
+    if content is None:
+        limits.check_regular(path)
     try:
-        with Image.open(content or path) as image:
-            upright = ImageOps.exif_transpose(image)
-            if upright.mode.startswith("I;16"):
-                grey = (np.asarray(upright, np.uint16) >> 8).astype(np.uint8)
-                return np.repeat(grey[..., None], 3, axis=2)
-            return np.array(upright.convert("RGB"), np.uint8)
+        with Image.open(content or path, formats=FORMATS) as image:
+            limits.check_size(path, *image.size)
+            yield image
+    except DecodeError:
+        raise
     except FileNotFoundError:
-        raise DecodeError(f"The image {path} does not exist.") from None
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # what Pillow's readers raise
-        raise DecodeError(f"The image {path} cannot be read: {first_line(error)}.") from error
+        raise DecodeError(f"The {what} {path} does not exist.") from None
+    except BOMBS as error:
+        raise limits.too_large(path) from error
+    except BROKEN as error:
+        raise DecodeError(f"The {what} {path} cannot be read: {first_line(error)}.") from error
 
 
 def read(path: Path, wanted: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

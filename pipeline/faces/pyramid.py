@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
+ROWS = 128  # of a level that are averaged at once on a CPU: all of them, of a 4K frame, take 300 MB
 Span = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 
 
@@ -66,11 +67,15 @@ class Picture:
             max(down[2][-1] for _, down in spans),
         )
         for scale, ((column, lows, highs), (row, tops, bottoms)) in zip(scales, spans, strict=True):
-            strips = sums[self._at(bottoms - top)] - sums[self._at(tops - top)]
-            total = strips[:, self._at(highs - left)] - strips[:, self._at(lows - left)]
-            area = self._at((bottoms - tops)[:, None] * (highs - lows))[..., None]
-            mean = (total.double() / area).float()
-            yield scale, Level(normal(mean[None]).permute(0, 3, 1, 2), column, row)
+            places = [self._at(each - first) for each, first in ((lows, left), (highs, left))]
+            level = torch.empty(len(tops), len(lows), 3, device=self.device)
+            block = len(tops) if self._whole is not None else ROWS
+            for start in range(0, len(tops), block):
+                some = slice(start, start + block)
+                area = self._at((bottoms - tops)[some, None] * (highs - lows))[..., None]
+                total = _rectangles(sums, self._at(tops[some] - top), self._at(bottoms[some] - top), *places)
+                level[some] = normal((total.double() / area).float())
+            yield scale, Level(level[None].permute(0, 3, 1, 2), column, row)
 
     def patches(self, boxes: Tensor, side: int) -> tuple[Tensor, Tensor]:
         """Resize what each box shows of the frame.
@@ -115,6 +120,12 @@ class Picture:
 
     def _at(self, places: NDArray[np.int64]) -> Tensor:
         return torch.from_numpy(places).to(self.device, non_blocking=True)
+
+
+def _rectangles(sums: Tensor, tops: Tensor, bottoms: Tensor, lows: Tensor, highs: Tensor) -> Tensor:
+    """Return the sums over rectangles: every row of them with every column, shape (rows, columns, 3)."""
+    strips = sums[bottoms] - sums[tops]
+    return strips[:, highs] - strips[:, lows]
 
 
 def normal(pixels: Tensor) -> Tensor:

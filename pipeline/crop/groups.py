@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.config import Recipe
+from pipeline.crop import staging, suspects
 from pipeline.crop.known import Known, NotAsBefore, Span, read, usable
 from pipeline.crop.pairs import Pairs
 from pipeline.crop.plan import Plan, plan
@@ -16,6 +17,7 @@ from pipeline.crop.staging import Crops, Part, Reject, as_columns, new_part
 from pipeline.crop.versions import Cropped, Cropper
 from pipeline.exclusions import Exclusion
 from pipeline.manifest import COMPRESSIONS, REAL, Dataset, Video
+from pipeline.video import watch
 
 
 @dataclass(frozen=True)
@@ -91,10 +93,11 @@ def index_group(
         Rows staged, and rows asked for that cannot be had.
     """
     context = Context(root, recipe, device, cropped, exclude)
-    try:
-        return _index(group, context, folder, read(known))
-    except NotAsBefore:
-        return _index(group, context, folder, {})
+    with watch.watching(staging.note(folder, group.number), suspects.settle(folder, group.number)):
+        try:
+            return _index(group, context, folder, read(known))
+        except NotAsBefore:
+            return _index(group, context, folder, {})
 
 
 def _index(group: Group, context: Context, folder: Path, known: Known) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from pipeline.errors import DecodeError
 from pipeline.faces.turn import turned
 from pipeline.labels import mask as label
 from pipeline.registration.mapping import IDENTITY, mapped, timing_of
-from pipeline.video import archives, frames
+from pipeline.video import archives, frames, watch
 from pipeline.video.numbering import Numbering, beside, numbering
 
 LOOKED = 2  # frames of a mask that show how its values are meant
@@ -136,6 +136,8 @@ def understood(
 def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | str:
     """Tell whether a fake's mask is inverted, or why it is none."""
     path = context.root / str(fake.video.mask)
+    if reason := watch.refusal(path):  # whoever makes labels does not know of it
+        return f"is not read ({reason.rstrip('.')})"
     exact = frames.is_lossless(path)
     try:
         indexes = numbering_of(path, fake.mask_first).indexes

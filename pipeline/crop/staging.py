@@ -229,10 +229,18 @@ def _failure(folder: Path, number: int) -> Path:
     return folder / f"failed-{number:06d}"
 
 
+def note(folder: Path, number: int) -> Path:
+    """Return the file that names what the task of one part has open."""
+    return folder / f"open-{number:06d}.json"
+
+
 def clean(folder: Path) -> None:
-    """Delete the drafts that a killed run left behind."""
+    """Delete what a killed run left behind: drafts, and notes of what its tasks had open, who died with it alone."""
     for draft in folder.glob("draft-*"):
         shutil.rmtree(draft, ignore_errors=True)
+    for left in folder.glob("open-*.json"):
+        if not has_failed(folder, int(left.stem.removeprefix("open-"))):
+            left.unlink(missing_ok=True)
 
 
 def read_part(folder: Path, number: int) -> Part:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import DecodeError, first_line
-from pipeline.video import limits, stills
+from pipeline.video import limits, stills, watch
 
 MARK = "#"
 BROKEN = (OSError, EOFError, ValueError, tarfile.TarError, zlib.error)  # what reading a damaged archive raises
@@ -220,6 +220,7 @@ class _Bounded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Return at most `size` bytes."""
         found = self.stream.read(size)
+        watch.alive()
         self.given += len(found)
         if self.given > self.limit:
             raise tarfile.ReadError(f"it unpacks to more than {self.limit >> 20} MiB")

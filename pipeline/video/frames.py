@@ -30,7 +30,7 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError, DecodeError, first_line
-from pipeline.video import animations, archives, limits, packets, stills
+from pipeline.video import animations, archives, limits, packets, stills, watch
 from pipeline.video.sampling import choose, subset
 from pipeline.video.stills import LOSSLESS_SUFFIXES, is_lossless
 
@@ -71,6 +71,11 @@ def probe(path: Path, deep: bool = False) -> Probe:
     DecodeError
         Nothing can be read: no such file, no video, not one frame.
     """
+    with watch.over(path):
+        return _probed(path, deep)
+
+
+def _probed(path: Path, deep: bool) -> Probe:
     if archives.split_path(path):
         return Probe(*archives.measure(path))
     if animations.is_animated(path):
@@ -127,17 +132,27 @@ def read(
         raise ValueError(f"Wanted frames must be increasing indexes from 0, not {indexes[:5]}.")
     if not indexes:
         return iter(())
+    return watch.taking(path, _frames(path, indexes, decoder), indexes, decoder)
+
+
+def _frames(path: Path, indexes: list[int], decoder: str) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     if archives.split_path(path):
-        return archives.read(path, indexes)
-    if animations.is_animated(path):
-        return animations.read(path, indexes)
-    if stills.is_still(path):
-        return stills.read(path, indexes)
-    return READERS[decoder](path, indexes)
+        yield from archives.read(path, indexes)
+    elif animations.is_animated(path):
+        yield from animations.read(path, indexes)
+    elif stills.is_still(path):
+        yield from stills.read(path, indexes)
+    else:
+        yield from READERS[decoder](path, indexes)
 
 
 def rate(path: Path) -> float:
     """Return the frames per second that a video or animation states; 0 for stills, folders and where none are."""
+    with watch.over(path):
+        return _rate(path)
+
+
+def _rate(path: Path) -> float:
     if archives.split_path(path) or path.is_dir():
         return 0.0
     if animations.is_animated(path):
@@ -270,7 +285,9 @@ def _films(container: InputContainer) -> list[VideoStream]:
 def _packets(container: InputContainer, stream: VideoStream) -> Iterator[Any]:
     """Give the packets, the empty last one that flushes the decoder included, or None where the file itself breaks."""
     try:
-        yield from container.demux(stream)
+        for packet in container.demux(stream):
+            watch.alive()
+            yield packet
     except av.FFmpegError:
         yield None
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -9,6 +10,7 @@ from typing import Any
 
 from pipeline.crop.groups import Group, index_group
 from pipeline.store.lock import alone
+from pipeline.video import frames, trial
 
 
 def square(number: int) -> int:
@@ -75,6 +77,29 @@ def index_or_die(group: Group, root: Path, *more: Any) -> tuple[int, int]:
     if group.number == 1 or (group.number == 0 and not mark.exists()):
         mark.touch()
         die()
+    return index_group(group, root, *more)
+
+
+DEADLY = "Warp/c40"  # videos whose decoder crashes
+
+
+def make_deadly() -> None:
+    """Have reading some videos kill this process, and others in which they are tried."""
+    read = frames._frames
+
+    def deadly(path: Path, *more: Any) -> Any:
+        if DEADLY in path.as_posix():
+            os.kill(os.getpid(), signal.SIGSEGV)
+        yield from read(path, *more)
+
+    frames._frames = deadly
+    os.environ["PYTHONPATH"] = os.pathsep.join(sys.path)
+    trial.PROGRAM = "import tasks; tasks.make_deadly(); tasks.trial.attempt()"
+
+
+def index_beside_deadly(group: Group, root: Path, *more: Any) -> tuple[int, int]:
+    """Gather a group of videos some of which crash their decoder."""
+    make_deadly()
     return index_group(group, root, *more)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -150,6 +151,11 @@ def prep(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) ->
     return call
 
 
+def hear() -> None:
+    """Hear Ctrl-C in a new process also where the suite itself was started in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Return a function that starts `forgery-prep`, or `killed.py`, in a process group of its own."""
@@ -161,7 +167,7 @@ def start() -> Iterator[Callable[..., subprocess.Popen[str]]]:
             program = [sys.executable, str(SUPPORT / "killed.py"), *map(str, killed_at)]
         process = subprocess.Popen(
             [*program, *map(str, arguments)],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=hear,
         )  # fmt: skip
         started.append(process)
         return process

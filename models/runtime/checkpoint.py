@@ -1,9 +1,12 @@
 """Checkpoints: tensors and one JSON text, written atomically, and read without executing anything they contain."""
 
+import hashlib
 import io
 import json
 import pickle
+import struct
 import warnings
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -76,11 +79,14 @@ def fill(network: Network, state: Mapping[str, Any]) -> None:
 
 def save(path: Path, checkpoint: Checkpoint) -> None:
     """Write a checkpoint atomically: the old file stays until the new one is complete; raises WriteError."""
+    about = json.dumps(checkpoint.about)
+    network = {name: value.detach().cpu() for name, value in checkpoint.network.items()}
     values = {
         "version": VERSION,
-        "about": json.dumps(checkpoint.about),
-        "network": {name: value.detach().cpu() for name, value in checkpoint.network.items()},
+        "about": about,
+        "network": network,
         "training": checkpoint.training,
+        "digest": _digest(about, network),
     }
     data = io.BytesIO()  # a full disk is met by one plain write, not inside torch's own writer
     torch.save(values, data)
@@ -97,6 +103,7 @@ def load(path: Path) -> Checkpoint:
         It is missing, damaged, of another version, or contains anything else.
     """
     try:
+        _check_archive(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # torch warns of pickles it then refuses
             values = torch.load(path, map_location="cpu", weights_only=True)
@@ -111,18 +118,48 @@ def load(path: Path) -> Checkpoint:
     return _checked(path, values)
 
 
+def _digest(about: str, network: Mapping[str, Tensor]) -> str:
+    """Return a digest of a checkpoint's description and weights, with their names, types and shapes."""
+    total = hashlib.blake2b(about.encode())
+    for name, value in network.items():
+        total.update(f"\n{name} {value.dtype} {tuple(value.shape)}\n".encode())
+        total.update(value.contiguous().view(-1).view(torch.uint8).numpy().tobytes())
+    return total.hexdigest()
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what torch would read without noticing: bytes that changed since, and sizes that a header makes up.
+
+    Raises
+    ------
+    ValueError
+    """
+    size = path.stat().st_size
+    try:
+        with zipfile.ZipFile(path) as archive:
+            files = archive.infolist()
+            if sum(file.file_size for file in files) > size or any(file.compress_type for file in files):
+                raise ValueError("it states other sizes than it has")
+            if changed := archive.testzip():
+                raise ValueError(f"the bytes of {changed} have changed")
+    except (zipfile.BadZipFile, struct.error, NotImplementedError, OverflowError, UnicodeDecodeError) as error:
+        raise ValueError(first_line(error)) from error
+
+
 def _checked(path: Path, values: Any) -> Checkpoint:
     if not (isinstance(values, dict) and set(values) >= KEYS):
         raise CheckpointError(f"{path} is no checkpoint of this program; forgery-train makes them.")
     if values["version"] != VERSION:
         raise CheckpointError(f"{path} has checkpoint version {values['version']}; this program reads {VERSION}.")
     try:
-        about = json.loads(values["about"])
+        about = json.loads(str(values["about"]))
     except (TypeError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged: its description cannot be read.") from error
     if not isinstance(about, dict) or {"detector", "settings"} - set(about):
         raise CheckpointError(f"{path} is damaged: its description names no detector.")
     _check_weights(path, values["network"])
+    if values.get("digest", "") not in ("", _digest(str(values["about"]), values["network"])):  # older ones have none
+        raise CheckpointError(f"{path} is damaged: its weights are not those that were written.")
     if not isinstance(values["training"], dict):
         raise CheckpointError(f"{path} is damaged: what a resume needs is no table.")
     return Checkpoint(about, values["network"], values["training"])

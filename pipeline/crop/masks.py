@@ -21,6 +21,7 @@ from pipeline.video.numbering import Numbering, beside, numbering
 
 LOOKED = 2  # frames of a mask that show how its values are meant
 WHITE = 127  # grey level above which a pixel counts as white
+STRETCH = 0.02  # by which a mask's ratio of sides may be another one than its video's
 MOSTLY = 0.5  # share of white from which a mask may be inverted
 
 
@@ -152,7 +153,7 @@ def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | 
     except DecodeError:
         return False  # `lacking` says so
     for picture in pictures.values():
-        if reason := label.unreadable(picture, exact):
+        if reason := _stretched(picture, fake) or label.unreadable(picture, exact):
             return reason
     how = how_of(fake)
     white = {index: _moved(label.levels(picture, exact), how) > WHITE for index, picture in pictures.items()}
@@ -166,6 +167,14 @@ def _meaning(fake: Source, reals: Sequence[Source], context: Context) -> bool | 
         if index == other and not white[index].all()
     ]
     return bool(told) and all(told)
+
+
+def _stretched(mask: NDArray[np.uint8], fake: Source) -> str:
+    """Return that a mask's picture is of another shape than its fake's, so that nobody knows what goes where."""
+    (height, width), (wide, high) = mask.shape[:2], fake.followed.size if fake.followed else (fake.width, fake.height)
+    if abs(width * high - wide * height) <= STRETCH * wide * height + max(wide, high):  # rounded to whole pixels
+        return ""
+    return f"is of {width}x{height} pixels, which is not the shape of {wide}x{high}"
 
 
 def _darker_differs(white: NDArray[np.bool_], fake: NDArray[np.uint8], real: NDArray[np.uint8]) -> bool:

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import StoreError
 from pipeline.exchange import pictures
 from pipeline.exchange.selection import Face, Rows
 from pipeline.labels import LABELS
@@ -97,13 +98,20 @@ def write(
         for block, values in rows.blocks(kinds):
             faces = [rows.face(int(row)) for row in block]
             for face in faces:
-                place(face, IMAGE.name)  # names are given in the order of the rows, whichever thread is first
+                # names are given in the order of the rows, whichever thread is first
+                _check_inside(place(face, IMAGE.name))
             each = [{name: array[at] for name, array in values.items()} for at in range(len(block))]
             for unknown in pool.map(one, faces, each):
                 for kind in unknown:
                     left_out[kind] += 1
             advance(len(block), "")
     return {kind: count for kind, count in left_out.items() if count}
+
+
+def _check_inside(path: str) -> None:
+    """Refuse a path that leads out of the folder: a store's names may be anybody's."""
+    if PurePosixPath(path).is_absolute() or ".." in PurePosixPath(path).parts:
+        raise StoreError(f"Names in this store lead out of the folder to write, to {path}: it is not exported.")
 
 
 def listing(rows: Rows, namer: Namer, path: Callable[[Face, str], str], out: Path, mask: str) -> list[Line]:

@@ -51,6 +51,14 @@ class Folder:
         return None
 
 
+def there(path: Path) -> bool:
+    """Tell whether something is at a path that somebody wrote down, which may be none that a system can have."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # too long, or with a zero byte in it
+        return False
+
+
 def is_media(name: str) -> bool:
     """Say whether a name ends like a video or an image."""
     return PurePosixPath(name).suffix.lower() in MEDIA_SUFFIXES

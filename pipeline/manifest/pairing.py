@@ -6,6 +6,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from pipeline.manifest.folder import there
 from pipeline.manifest.paths import template_fields, usual_path
 from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, Entry, Findings, Missing, Video
 
@@ -99,7 +100,7 @@ def _mask(
     manifest: Mapping[str, Any], fake: Entry, masks: Mapping[tuple[str, str], Mapping[str, str]], root: Path
 ) -> str | Missing | None:
     if fake.mask is not None:
-        return fake.mask if (root / fake.mask).exists() else Missing(fake.mask, f"the mask of {fake.path}", kind="mask")
+        return fake.mask if there(root / fake.mask) else Missing(fake.mask, f"the mask of {fake.path}", kind="mask")
     shown = masks.get((fake.method, fake.id), {})
     found = next((shown[name] for name in (fake.compression, NATIVE, *COMPRESSIONS) if name in shown), None)
     if found is None and fake.method in manifest.get("masked", []):

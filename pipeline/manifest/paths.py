@@ -104,6 +104,11 @@ def split_levels(pattern: str) -> list[str]:
     return pattern.split("/")
 
 
+def compiled(level: str, vocabulary: Vocabulary) -> object:
+    """Return one level of a pattern, ready for use; raises ValueError, IndexError or re.error where it is none."""
+    return _Level.parse(level, vocabulary)
+
+
 def template_fields(template: str) -> set[str]:
     """Return the names of the fields in a pattern or a template."""
     return {name for _, name, _, _ in string.Formatter().parse(template) if name}

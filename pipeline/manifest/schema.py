@@ -7,27 +7,28 @@ from typing import Any
 
 from pipeline.config import MANIFESTS, SPLITS, Sampling, overlay
 from pipeline.errors import ConfigError, ManifestError
+from pipeline.manifest import shapes
 from pipeline.manifest.folder import is_media
 from pipeline.manifest.paths import template_fields
 from pipeline.manifest.records import COMPRESSIONS
 
 FOLDER = MANIFESTS
 
-REQUIRED: dict[str, type] = {"name": str, "title": str, "licence": str, "citation": str, "source": list, "splits": dict}
-OPTIONAL: dict[str, type] = {
-    "size": str,  # what it takes on disk, for people
-    "hint": str,  # one more sentence for people
-    "methods": list,  # manipulations in their order
-    "masked": list,  # those of them that come with masks
-    "compressions": list,  # least compressed first; none: NATIVE
-    "paired": bool,  # false: nobody knows which real video a fake was made from
-    "cropped": bool,  # true: the images are face crops already
-    "root": str,  # "file": --root is a file
-    "fields": dict,
-    "aliases": dict,
-    "sampling": dict,
-    "expected": dict,
-}
+REQUIRED = ("name", "title", "licence", "citation", "source", "splits")
+OPTIONAL = (
+    "size",  # what it takes on disk, for people
+    "hint",  # one more sentence for people
+    "methods",  # manipulations in their order
+    "masked",  # those of them that come with masks
+    "compressions",  # least compressed first; none: NATIVE
+    "paired",  # false: nobody knows which real video a fake was made from
+    "cropped",  # true: the images are face crops already
+    "root",  # "file": --root is a file
+    "fields",
+    "aliases",
+    "sampling",
+    "expected",
+)
 
 # reader kind -> (keys it needs, further keys it knows)
 SOURCES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
@@ -120,13 +121,13 @@ def load_manifest(name_or_path: str) -> dict[str, Any]:
 
 def validate(manifest: Mapping[str, Any]) -> list[str]:
     """Return everything that is wrong with a manifest's plain values, one sentence each."""
-    known = REQUIRED | OPTIONAL
+    known = (*REQUIRED, *OPTIONAL)
     problems = [f"{key} is missing." for key in REQUIRED if key not in manifest]
-    problems += [f"{key} is not a key of a manifest; known are {', '.join(known)}." for key in manifest.keys() - known]
-    wrong = [key for key, kind in known.items() if key in manifest and not isinstance(manifest[key], kind)]
-    problems += [f"{key} must be of type {known[key].__name__}." for key in wrong]
-    if wrong:
-        return problems
+    problems += [
+        f"{key} is not a key of a manifest; known are {', '.join(known)}." for key in manifest if key not in known
+    ]
+    if wrong := shapes.problems(manifest):
+        return problems + wrong
     for number, source in enumerate(manifest.get("source", []), 1):
         problems += [f"source {number}: {problem}" for problem in _source_problems(source)]
     problems += [f"splits: {problem}" for problem in _split_problems(manifest.get("splits", {}))]
@@ -141,9 +142,7 @@ def validate(manifest: Mapping[str, Any]) -> list[str]:
     return problems
 
 
-def _source_problems(source: Any) -> list[str]:
-    if not isinstance(source, dict):
-        return ["must be a table."]
+def _source_problems(source: Mapping[str, Any]) -> list[str]:
     kind = source.get("kind", "patterns")
     if kind not in SOURCES:
         return [f"there is no reader kind {kind}; known are {', '.join(SOURCES)}."]
@@ -170,6 +169,10 @@ def _split_problems(splits: Mapping[str, Any]) -> list[str]:
     needed, further = RULES[rule]
     problems = [f"{key} is missing." for key in sorted(needed - splits.keys())]
     problems += [f"{key} is not a key of the rule {rule}." for key in sorted(splits.keys() - needed - further - COMMON)]
+    if "counts" in splits and "rest" not in splits:
+        problems.append("counts needs rest, the split of all others.")
+    if splits.get("rest", SPLITS[0]) not in SPLITS:
+        problems.append(f"rest: {splits['rest']} is no split.")
     for table in ("shares", "counts", "files"):
         problems += [f"{table}: {name} is no split." for name in splits.get(table, {}) if name not in SPLITS]
     problems += [f"values: {name} is no split." for name in splits.get("values", {}).values() if name not in SPLITS]

@@ -13,8 +13,8 @@ from pipeline.manifest.order import first, ordered
 from pipeline.manifest.pairing import pair
 from pipeline.manifest.paths import Vocabulary, split_levels, template_fields
 from pipeline.manifest.readers import READERS
-from pipeline.manifest.readers.source import Surroundings
-from pipeline.manifest.records import Dataset, Findings, Missing, Video
+from pipeline.manifest.readers.source import Surroundings, unnamed
+from pipeline.manifest.records import Dataset, Entry, Findings, Missing, Video
 from pipeline.manifest.splits import Assignment, Context, assign
 
 DONORS, OFFICIAL = "Donors are not kept apart by this split: ", "The official split leaks: "  # begin notes of leaks
@@ -102,6 +102,7 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
     entries = [entry for source in sources for entry in READERS[source.get("kind", "patterns")](source, around)]
     if not entries and not findings.problems:
         findings.problems.append(_nothing(manifest, around))
+    findings.problems += _unnamed(entries)
     paired = pair(manifest, entries, base, findings)
     context = Context(manifest["splits"], manifest.get("methods", []), around.folder, seed, findings)
     assigned = assign(paired, context) if entries else Assignment()
@@ -127,6 +128,16 @@ def survey(manifest: dict[str, Any], root: Path, *, seed: int = 0, open_archives
         deviations=findings.deviations,
         strangers=tuple(strangers),
     )
+
+
+def _unnamed(entries: Sequence[Entry]) -> list[str]:
+    """Say which methods and ids cannot be names of files: of a store's crops that are written as pictures, say."""
+    words = {(what, getattr(entry, what)): entry.path for entry in entries for what in ("method", "id")}
+    return [
+        f"{path}: its {what} {word!r} cannot be the name of a file; use letters, digits and _."
+        for (what, word), path in words.items()
+        if unnamed(word)
+    ]
 
 
 def _records(missing: Sequence[Missing]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ BROKEN = (  # what Pillow's readers raise, some of it only of headers that lie
 BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 # the size is judged here, by the header; that Pillow would only warn of it is then an error like the others
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")  # of metadata that are not used
 
 
 def is_still(path: Path) -> bool:

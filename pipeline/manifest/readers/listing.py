@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from pipeline.manifest.folder import there
 from pipeline.manifest.readers.source import Surroundings, name
 from pipeline.manifest.records import COMPRESSIONS, REAL, Entry, Missing
 
@@ -60,7 +61,7 @@ def _entries(file: Path, around: Surroundings) -> Iterator[Entry]:
         if line.label not in CLASSES or line.compression not in COMPRESSIONS:
             problems.append(f"{file}: {line.path} is {line.label!r}, {line.compression!r}; it needs a class (real or "
                             f"fake) and a compression ({', '.join(COMPRESSIONS)}).")  # fmt: skip
-        elif not (around.folder.root / line.path).exists():
+        elif not there(around.folder.root / line.path):
             around.findings.missing.append(Missing(line.path, f"{FILE} lists it"))
         else:
             yield _entry(line, reals)

@@ -2,19 +2,20 @@
 
 import csv
 import os
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from pipeline.manifest.folder import stem
+from pipeline.manifest.folder import stem, there
 from pipeline.manifest.readers.source import Surroundings, name
 from pipeline.manifest.records import COMPRESSIONS, NATIVE, REAL, Entry, Missing
 
 FILE = "pairs.csv"  # where --root is a folder
 NEEDED = ("real", "fake")
 KNOWN = (*NEEDED, "mask", "method", "split", "compression", "identity", "name")
+SEPARATORS = ",;\t"
 METHOD = "fake"  # of rows that name none
 
 
@@ -90,7 +91,7 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
 
 
 def _there(path: str, around: Surroundings) -> bool:
-    return (around.folder.root / path).exists()
+    return there(around.folder.root / path)
 
 
 def _here(path: str, reason: str, around: Surroundings) -> bool:
@@ -105,8 +106,11 @@ def _rows(around: Surroundings) -> Iterator[Row]:
     try:
         path = around.root / FILE if around.root.is_dir() else around.root
         with path.open(encoding="utf-8-sig", newline="") as lines:
-            table = csv.DictReader(lines)
+            table = csv.DictReader(lines, delimiter=_separator(lines))
             columns = {column: column.strip().casefold() for column in table.fieldnames or ()}
+            times = Counter(columns[column] for column in table.fieldnames or ())
+            twice = {column: count for column, count in times.items() if count > 1}
+            problems += [f"{around.root.name} has {count} columns {column}." for column, count in twice.items()]
             problems += [f"{around.root.name} has no column {need}." for need in NEEDED if need not in columns.values()]
             for column in columns.values():
                 if column not in KNOWN:
@@ -122,6 +126,13 @@ def _rows(around: Surroundings) -> Iterator[Row]:
                     yield _row(table.line_num, cells, around)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         problems.append(f"{around.root} cannot be read: {error}.")
+
+
+def _separator(lines: TextIO) -> str:
+    """Return what parts the cells: what the first line has most of, since spreadsheets of some languages write `;`."""
+    first = lines.readline()
+    lines.seek(0)
+    return max(SEPARATORS, key=first.count)
 
 
 def _row(line: int, cells: Mapping[str, str], around: Surroundings) -> Row:
@@ -144,7 +155,7 @@ def _relative(text: str, root: Path) -> str:
     """Return a path below the root relative to it and any other one absolute, without `.` and `..`."""
     if not text:
         return ""
-    path = Path(os.path.abspath(root / Path(text).expanduser()))
+    path = Path(os.path.abspath(root / os.path.expanduser(text)))  # of somebody unknown it stays `~name`
     base = Path(os.path.abspath(root))
     return path.relative_to(base).as_posix() if path.is_relative_to(base) else path.as_posix()
 

@@ -77,6 +77,15 @@ def name(text: str) -> str:
     return text.replace("/", "_")
 
 
+def unnamed(text: str) -> bool:
+    r"""Tell whether a text cannot be the name of a file or a folder on every system.
+
+    >>> [text for text in ("id0_0001", "", "..", "a/b", "a\n") if unnamed(text)]
+    ['', '..', 'a/b', 'a\n']
+    """
+    return text.strip() in ("", ".", "..") or any(sign in "/\\\x7f" or sign < " " for sign in text)
+
+
 def _role(word: str, roles: Mapping[str, str] | None) -> str:
     """Translate a word of the dataset; `*` stands for every word not listed."""
     if roles is None:

@@ -52,3 +52,18 @@ def test_a_photograph_is_refused_with_the_reason(understood):
     assert found.video.mask is None
     assert reject.reason == "its mask mask.png is a picture of many colours: no mask label"
     assert (reject.stage, reject.rows) == ("mask", 0)
+
+
+@pytest.mark.parametrize("side", [64, 171, 700])
+def test_masks_of_other_sizes_are_read(side, understood):
+    found, rejects, _ = understood(cv2.resize(FACE, (side, side), interpolation=cv2.INTER_NEAREST))
+    assert (found.video.mask, rejects) == ("mask.png", [])
+
+
+@pytest.mark.parametrize(("width", "height"), [(SIDE, SIDE // 2), (SIDE, 480), (300, SIDE), (1, 90)])
+def test_masks_of_another_shape_are_refused(width, height, understood):
+    found, (reject,), _ = understood(cv2.resize(FACE, (width, height)))
+    assert found.video.mask is None
+    assert reject.reason == (
+        f"its mask mask.png is of {width}x{height} pixels, which is not the shape of {SIDE}x{SIDE}: no mask label"
+    )

@@ -115,7 +115,7 @@ def test_wrong_manifest_lists_every_problem(tmp_path: Path) -> None:
         assert word in problems
     path = tmp_path / "mine.toml"
     path.write_text("name = 3")
-    with pytest.raises(ManifestError, match="name must be of type str"):
+    with pytest.raises(ManifestError, match="name must be text, not 3"):
         load_manifest(str(path))
 
 

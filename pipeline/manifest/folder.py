@@ -8,6 +8,7 @@ from pipeline.video import stills
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
 MEDIA_SUFFIXES = VIDEO_SUFFIXES | stills.SUFFIXES
+DEPTH = 12  # folders in folders that are looked into for `**`: a link to a folder above ends there
 
 
 class Folder:
@@ -17,6 +18,7 @@ class Folder:
         self.root = root
         self.names = functools.cache(self._names)
         self._spelling = functools.cache(self._spellings)
+        self._index = functools.cache(self._indexed)
 
     def _names(self, folder: str) -> dict[str, bool]:
         """Return the names in a folder, sorted, each with whether it is a folder; hidden files are left out."""
@@ -35,6 +37,30 @@ class Folder:
     def spellings(self, folder: str, name: str) -> list[str]:
         """Return the names in a folder that equal `name` but for case; `name` itself alone where it is there."""
         return [name] if name in self.names(folder) else self._spelling(folder).get(name.casefold(), [])
+
+    def _indexed(self, top: str) -> dict[str, list[str]]:
+        """List everything below a folder by its name without ending, in lower case."""
+        found: dict[str, list[str]] = {}
+        inside = [(top, 0)]
+        while inside:
+            here, depth = inside.pop()
+            for name, is_folder in self.names(here).items():
+                path = join(here, name)
+                found.setdefault(stem(name).casefold(), []).append(path)
+                if is_folder and depth < DEPTH:
+                    inside.append((path, depth + 1))
+        return found
+
+    def below(self, top: str, name: str) -> list[str]:
+        """Return the paths of a name at any depth below a folder, sorted; a video's or image's under any ending.
+
+        Folders of frames count where there is no file of that name.
+        """
+        known = self._index(top).get(stem(name).casefold(), [])
+        if not is_media(name):
+            return sorted(path for path in known if PurePosixPath(path).name.casefold() == name.casefold())
+        files = [path for path in known if is_media(path)]
+        return sorted(files or known)
 
     def locate(self, path: str) -> str | None:
         """Return a path as it is spelled on disk, or None; another ending or a folder of frames serves for a video."""

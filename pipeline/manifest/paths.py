@@ -2,9 +2,9 @@ r"""Path patterns with named fields, matched against a folder level by level.
 
 A pattern is a path whose levels may hold fields: `manipulated_sequences/{method}/{compression}/videos/{id}.mp4`.
 A level may have several names, the usual one first (`videos|images`: the first that holds something counts), be left
-out by some copies (`videos|`) or be put in by some (`[videos]`); files above it and in it then both count. Names match
-without regard to case. A last level that ends like a video or an image stands for any video, any image and any folder
-of frames of that name; another ending (`.json`, `.tar.gz`) for itself alone.
+out by some copies (`videos|`) or be put in by some (`[videos]`); files above it and in it then both count; `**` stands
+for any number of folders. Names match without regard to case. A last level that ends like a video or an image stands
+for any video, any image and any folder of frames of that name; another ending (`.json`, `.tar.gz`) for itself alone.
 """
 
 import re
@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.errors import ManifestError
-from pipeline.manifest.folder import Folder, is_media, join, stem
+from pipeline.manifest.folder import DEPTH, Folder, is_media, join, stem
 from pipeline.manifest.records import Findings
+
+DEEP = "**"  # a level that stands for any number of folders
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,13 @@ def _descend(
     level, rest = levels[0], levels[1:]
     if not rest:
         yield from _leaves(folder, here, level, values, vocabulary, findings)
+        return
+    if level.names == (DEEP,):
+        yield from _descend(folder, here, rest, values, vocabulary, findings)
+        if here.count("/") < DEPTH:
+            for name, is_folder in folder.names(here).items():
+                if is_folder:
+                    yield from _descend(folder, join(here, name), levels, values, vocabulary, findings)
         return
     if level.optional:
         yield from _descend(folder, here, rest, values, vocabulary, findings)

@@ -1,5 +1,6 @@
 """Parse one manifest file and report every error in it."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -59,6 +60,7 @@ SOURCES: dict[str, tuple[frozenset[str], frozenset[str]]] = {
                 "cut",
                 "columns",
                 "separator",
+                "line",
                 "from",
                 "required",
             }
@@ -149,6 +151,7 @@ def _source_problems(source: Mapping[str, Any]) -> list[str]:
     needed, further = SOURCES[kind]
     problems = [f"{key} is missing." for key in sorted(needed - source.keys())]
     problems += [f"{key} is not a key of kind {kind}." for key in sorted(source.keys() - needed - further - {"kind"})]
+    problems += _wrong_expression(source.get("line", ""))
     if problems or kind not in {"patterns", "archives", "folders"}:
         return problems
     known = template_fields(source["path"]) | {"stem"} | ({"folder"} if kind in {"archives", "folders"} else set())
@@ -160,6 +163,14 @@ def _source_problems(source: Mapping[str, Any]) -> list[str]:
     if kind == "patterns" and not is_media(source["path"]):
         problems.append("path must end like a video or an image, say .mp4.")
     return problems
+
+
+def _wrong_expression(text: str) -> list[str]:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return [f"line is no regular expression: {error}."]
+    return []
 
 
 def _split_problems(splits: Mapping[str, Any]) -> list[str]:

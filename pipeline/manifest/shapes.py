@@ -24,9 +24,8 @@ TOP: dict[str, Shape] = {
     "expected": {"": {"": int}},
 }
 SOURCE: dict[str, Shape] = {
-    **dict.fromkeys(
-        ("kind", "role", "path", "id", "method", "compression", "identity", "donor", "split", "separator", "from"), str
-    ),
+    **dict.fromkeys(("kind", "role", "path", "id", "method", "compression", "identity", "donor", "split"), str),
+    **dict.fromkeys(("separator", "line", "from"), str),
     **dict.fromkeys(("target", "file"), (str, [str])),
     **{key: [str] for key in ("keys", "columns")},
     **dict.fromkeys(("folders", "required"), bool),

@@ -164,6 +164,56 @@ def celebdfpp() -> list[File]:
     return [*files, side("List_of_testing_videos.txt", "\n".join(listed) + "\n")]
 
 
+def df40() -> list[File]:
+    """Folders of face crops: fakes made from both real datasets, and a method with real images of its own."""
+    files = []
+    youtube = "FaceForensics++/original_sequences/youtube/c23/frames"
+    for person in range(8):
+        donor = (person + 1) % 8
+        above = "DF40_train/simswap/frames" if person < 5 else "DF40/simswap/ff/frames"
+        files.append(File(f"{youtube}/{person:03}", "real", person))
+        files.append(File(f"{above}/{person:03}_{donor:03}", "fake", person, donor))
+    for person in range(2):
+        files.append(File(f"Celeb-DF-v2/Celeb-real/frames/id{person}_0000", "real", person))
+        files.append(File(f"DF40/fomm/cdf/frames/id{person}_id{1 - person}_0000", "fake", person, 1 - person))
+        files.append(File(f"DF40/DiT/cdf/YouTube-real/0000{person}", "fake", person, 2))
+        files.append(File(f"DF40/stargan/fake/{person}.png", "fake", person, 2))
+        files.append(File(f"DF40/stargan/real/{person}.png", "real", person))
+    return files
+
+
+def kodf() -> list[File]:
+    """The Korean lists: real videos with their person, fakes with target video, target person, donor and method."""
+    files = []
+    for split, people in (("training", range(4)), ("validation", range(4, 6))):
+        reals, fakes = ["영상ID,UUID,인물성별"], ["영상ID,타겟영상,변조모델,타겟UUID,소스UUID"]
+        for person in people:
+            donor = person ^ 1
+            reals.append(f"real{person}.mp4,person{person},F")
+            files.append(File(f"원천데이터/{split}_원본/part{person % 2}/real{person}.mp4", "real", person))
+            for method in ("fsgan", "audio-driven"):
+                name = f"{method}_{person}_{donor}.mp4"
+                fakes.append(f"{name},real{person}.mp4,{method},person{person},person{donor}")
+                files.append(File(f"원천데이터/{split}_변조/{method}1/{name}", "fake", person, donor))
+        for kind, rows in (("원본", reals), ("변조", fakes)):
+            files.append(side(f"라벨링데이터/meta/{kind}영상_{split}_메타데이터.csv", "\n".join(rows) + "\n"))
+    return files
+
+
+def forgerynet() -> list[File]:
+    files = []
+    for split, short, people in (("Training", "train", range(5)), ("Validation", "val", range(5, 7))):
+        lines = []
+        for person in people:
+            for fake in (0, 1):
+                name = f"{short}_video_release/{fake}/{person:08x}/video.mp4"
+                lines.append(f"1 {name} 0 30 {fake} {fake} {fake} {7 * fake}")
+                role = "fake" if fake else "real"
+                files.append(File(f"{split}/video/{name}", role, person, (person + 1) % 7))
+        files.append(side(f"{split}/video_list.txt", "\n".join(lines) + "\n"))
+    return files
+
+
 def ffiw() -> list[File]:
     files = []
     for person in range(6):
@@ -264,6 +314,9 @@ LAYOUTS: dict[str, Callable[[], list[File]]] = {
     "fakeavceleb": fakeavceleb,
     "celebdfpp": celebdfpp,
     "ffiw": ffiw,
+    "df40": df40,
+    "kodf": kodf,
+    "forgerynet": forgerynet,
     "dfdcp": dfdcp,
     "uadfv": uadfv,
     "dftimit": dftimit,

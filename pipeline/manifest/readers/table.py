@@ -2,15 +2,18 @@
 
 import csv
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipeline.manifest.folder import VIDEO_SUFFIXES, Folder, is_media, join, stem
 from pipeline.manifest.leaks import some
-from pipeline.manifest.paths import Match, Vocabulary, fill, find, match_path, split_levels, template_fields
+from pipeline.manifest.paths import DEEP, Match, Vocabulary, fill, find, match_path, split_levels, template_fields
 from pipeline.manifest.readers.source import Surroundings, make_entry
 from pipeline.manifest.records import Entry, Findings, Missing
+
+SHOWN = 60  # characters of a line that does not fit
 
 
 def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
@@ -25,9 +28,10 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
     ----------
     source : mapping
         `path` is the pattern of the tables, `file` the template of where a row's file is (or a list of templates, the
-        usual one first), `cut` a table of columns to the patterns that take them apart, `columns` the names of the
-        columns of a file without a first line of names, `separator` what parts its cells (default: a comma),
-        `required` whether a dataset without the table is incomplete.
+        usual one first; `folder/**/name`: at any depth below the folder), `cut` a table of columns to the patterns that
+        take them apart, `columns` the names of the columns of a file without a first line of names, `separator` what
+        parts its cells (default: a comma), `line` in their place a regular expression of a text file's lines, whose
+        named groups are the columns, `required` whether a dataset without the table is incomplete.
     around : Surroundings
         The dataset's root and vocabulary.
     """
@@ -67,16 +71,27 @@ def _locate(source: Mapping[str, Any], values: Mapping[str, str], table: str, ar
     if not paths:
         around.findings.problems.append(f"{table}: {values.get('key', values)} does not look like its other rows.")
         return None
-    path = next((found for path in paths if (found := around.folder.locate(path))), None)
+    path = next((found for path in paths if (found := _place(path, table, around))), None)
     if path is None:
         around.findings.missing.append(Missing(paths[0], f"{table} lists it", kind="listed"))
     return path
 
 
+def _place(path: str, table: str, around: Surroundings) -> str | None:
+    """Return where a file lies, as it is spelled on disk; `**` stands for any number of folders."""
+    top, deep, name = path.partition(f"{DEEP}/")
+    if not deep:
+        return around.folder.locate(path)
+    found = around.folder.below(top.rstrip("/"), name)
+    if len(found) > 1:
+        around.findings.problems.append(f"{table}: {name} could be any of {some(found)}; keep one of them.")
+    return found[0] if found else None
+
+
 def _untabled(source: Mapping[str, Any], tables: Iterable[Match], around: Surroundings) -> None:
     """Record folders where a table should be, holding videos, that have none."""
     levels = split_levels(source["path"])
-    if len(levels) < 2 or levels[-2].startswith("["):  # the root itself: `required` says whether it needs the table
+    if len(levels) < 2 or levels[-2].startswith(("[", DEEP)):  # the root itself: `required` says if it needs the table
         return
     have = {table.path.rpartition("/")[0] for table in tables}
     for match in find(around.folder, "/".join(levels[:-1]), around.vocabulary, Findings()):
@@ -114,11 +129,26 @@ def _rows(source: Mapping[str, Any], name: str, around: Surroundings) -> Iterato
                 yield {"key": key} | {field: "" if value is None else str(value) for field, value in row.items()}
             return
         with path.open(encoding="utf-8-sig", newline="") as lines:
+            if "line" in source:
+                yield from _matched(source["line"], name, lines, around)
+                return
             table = csv.DictReader(lines, source.get("columns"), delimiter=source.get("separator", ","))
             for row in table:
                 yield {field: (value or "").strip() for field, value in row.items() if field}
     except (OSError, ValueError, AttributeError, csv.Error) as error:
         around.findings.problems.append(f"{name} cannot be read as a table: {error}.")
+
+
+def _matched(expression: str, name: str, lines: Iterable[str], around: Surroundings) -> Iterator[dict[str, str]]:
+    """Take lines apart by a regular expression; those that do not fit are counted and left out."""
+    pattern, others = re.compile(expression), list[str]()
+    for line in filter(None, map(str.strip, lines)):
+        if found := pattern.fullmatch(line):
+            yield {field: value or "" for field, value in found.groupdict().items()}
+        else:
+            others.append(line[:SHOWN])
+    if others:
+        around.findings.notes.append(f"{name}: {len(others)} lines do not fit and are left out: {some(others)}.")
 
 
 def _fields(text: str, patterns: Iterable[str], vocabulary: Vocabulary) -> dict[str, str]:

@@ -26,6 +26,9 @@ TOTALS = {
     "fakeavceleb": (8, 16, 16),
     "celebdfpp": (8, 15, 15),
     "ffiw": (6, 6, 6),
+    "df40": (12, 14, 0),
+    "kodf": (6, 12, 12),
+    "forgerynet": (7, 7, 0),
     "dfdcp": (6, 6, 6),
     "uadfv": (40, 40, 40),
     "dftimit": (6, 12, 12),
@@ -40,6 +43,9 @@ SPLIT_REALS = {
     "dfdctest": (0, 1, 1),
     "deeperforensics": (4, 2, 2),
     "ffiw": (4, 2, 0),
+    "df40": (4, 1, 7),
+    "kodf": (4, 2, 0),
+    "forgerynet": (3, 2, 2),
     "dfdcp": (3, 1, 2),
     "uadfv": (35, 0, 5),
     "wilddeepfake": (3, 1, 2),
@@ -85,7 +91,7 @@ def test_a_complete_lookalike_has_no_findings(name: str, tmp_path: Path) -> None
     assert json.loads(json.dumps(found.to_dict()))["videos"] == found.videos
 
 
-@pytest.mark.parametrize("name", sorted(set(TOTALS) - {"wilddeepfake", "hff", "dfdctest"}))
+@pytest.mark.parametrize("name", sorted(set(TOTALS) - {"wilddeepfake", "hff", "dfdctest", "df40", "forgerynet"}))
 def test_fakes_go_with_the_real_video_they_show(name: str, tmp_path: Path) -> None:
     root = make(name, tmp_path)
     people = {file.path: file.person for file in lookalikes.LAYOUTS[name]()}

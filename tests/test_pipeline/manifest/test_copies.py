@@ -184,6 +184,69 @@ def test_columns_are_cut_and_named(tmp_path: Path) -> None:
     assert seen.strangers == ("b/left_3.mp4",)
 
 
+SEGMENTS = {
+    "kind": "table",
+    "path": "**/list.txt",
+    "line": r"(?P<name>\S+)(?: \d+)* (?P<label>[01])",
+    "file": "films/**/{name}",
+    "role": "{label}",
+    "roles": {"0": "real", "1": "fake"},
+    "id": "{name_stem}",
+    "method": "swap",
+}
+
+
+def test_tables_and_files_at_any_depth_and_lines_of_any_length(tmp_path: Path) -> None:
+    manifest = LISTS | {"source": [SEGMENTS], "splits": {"rule": "seeded"}, "paired": False}
+    assert validate(manifest) == []
+    put(tmp_path, "films/a/b/one.mp4", "films/two.mkv", "films/c/three/000.png", "elsewhere/four.mp4")
+    table(tmp_path, "lists/of/it/list.txt", "one.mp4 0\ntwo.mp4 3 4 5 1\nthree.mp4 1\nfour.mp4 1\nnothing\n")
+    seen = survey(manifest, tmp_path)
+    assert seen.problems == ()
+    assert {video.path for video in seen.dataset.videos} == {"films/a/b/one.mp4", "films/two.mkv", "films/c/three"}
+    assert [absent.path for absent in seen.missing] == ["films/**/four.mp4"]
+    assert any("1 lines do not fit and are left out: nothing" in note for note in seen.dataset.notes)
+
+
+def test_a_file_at_any_depth_has_to_be_the_only_one_of_its_name(tmp_path: Path) -> None:
+    put(tmp_path, "films/a/one.mp4", "films/b/one.mp4")
+    table(tmp_path, "list.txt", "one.mp4 0\n")
+    problems = survey(LISTS | {"source": [SEGMENTS], "splits": {"rule": "seeded"}}, tmp_path).problems
+    assert problems == ("list.txt: one.mp4 could be any of films/a/one.mp4, films/b/one.mp4; keep one of them.",)
+
+
+def test_a_line_that_is_no_expression_is_refused() -> None:
+    wrong = LISTS | {"source": [SEGMENTS | {"line": "(?P<name"}]}
+    assert any("line is no regular expression" in problem for problem in validate(wrong))
+
+
+@pytest.mark.parametrize("name", ["df40", "forgerynet", "kodf"])
+def test_nothing_of_a_later_dataset_is_a_stranger(name: str, tmp_path: Path) -> None:
+    lookalikes.build(name, tmp_path)
+    seen = survey(load_manifest(name), tmp_path)
+    assert (seen.strangers, seen.missing, seen.problems, seen.leaks) == ((), (), (), ())
+
+
+def test_reals_of_df40_go_with_the_fakes_made_from_them(tmp_path: Path) -> None:
+    lookalikes.build("df40", tmp_path)
+    data = scan(load_manifest("df40"), tmp_path)
+    split = {video.id: video.split for video in data.videos}
+    assert {split[f"ff_{number:03}"] for number in range(5)} == {"train", "val"}
+    assert {split[f"ff_{number:03}"] for number in range(5, 8)} == {"test"}
+    assert split["cdf_id0_0000"] == "test"
+    assert all(split[f"ff_{n:03}"] == split[f"ff_{n:03}_{(n + 1) % 8:03}"] for n in range(8))
+
+
+def test_videos_of_forgerynet_that_are_forged_in_parts_are_left_out_and_counted(tmp_path: Path) -> None:
+    lookalikes.build("forgerynet", tmp_path)
+    listed = tmp_path / "Training/video_list.txt"
+    put(tmp_path, "Training/video/train_video_release/1/mixed/video.mp4")
+    listed.write_text(listed.read_text() + "2 train_video_release/1/mixed/video.mp4 0 9 0 9 20 1 1 1 3\n")
+    data = scan(load_manifest("forgerynet"), tmp_path)
+    assert len(data.videos) == 14
+    assert any("1 lines do not fit and are left out: 2 train_video_release/1/mixed" in note for note in data.notes)
+
+
 def test_crops_need_one_word_of_a_manifest(tmp_path: Path) -> None:
     put(tmp_path, "real/1.mp4", "fake/1_a.mp4")
     manifest = LISTS | {"cropped": True, "splits": {"rule": "seeded"}}

@@ -17,7 +17,7 @@ from pipeline.labels import LABELS, NO_LABEL
 from pipeline.progress import Progress, Silent
 from pipeline.stages import labelling, thresholds
 from pipeline.store import seal, stored_names, stored_recipe
-from pipeline.store.hashing import array_digest, column_digest, row_digests
+from pipeline.store.hashing import array_digest, column_digest, row_digest
 from pipeline.store.schema import BLENDS, IMAGE, REJECTS, ROWS, SPECIAL, THRESHOLD, VIDEOS, ArraySpec, label_spec
 
 REQUIRED = (
@@ -97,8 +97,9 @@ def examine(crew: Crew, location: str, progress: Progress) -> list[Finding]:
     digests = {path: column_digest(path, values) for path, values in _flat(columns)}
     # labels can be computed again where what they are made from can be read
     rows = labelling.rows_of(columns[""], stored_names(group)) if not findings else None
-    for path in [path for path in specs if specs[path].sharded and path in readable]:
-        digest, found = _read_pixels(crew, location, path, rows, attributes["digests"].get(path, ""), progress)
+    pixels = [path for path in specs if specs[path].sharded and path in readable]
+    for path, shards in _read_pixels(crew, location, pixels, rows, progress).items():
+        digest, found = _judged(group, path, shards, attributes["digests"].get(path, ""))
         findings += found
         if digest:
             digests[path] = digest
@@ -176,23 +177,35 @@ class Shard:
 
 
 def _read_pixels(
-    crew: Crew, location: str, path: str, rows: labelling.Rows | None, recorded: str, progress: Progress
-) -> tuple[str, list[Finding]]:
-    """Read every shard of one array; return its digest, if it could be read whole, and what is wrong."""
+    crew: Crew, location: str, paths: Sequence[str], rows: labelling.Rows | None, progress: Progress
+) -> dict[str, dict[int, Shard]]:
+    """Read every shard of several arrays that is there, all as one list of tasks; return what was found in each."""
     group = store.open_group(location)
-    array = store.array_of(group, path)
-    missing = store.missing_shards(array)
-    findings = [
-        Finding(f"{path}: rows {_span(array, number)} are missing or cut short", path, number) for number in missing
-    ]
-    todo = [number for number in range(store.shard_count(array)) if number not in missing]
-    again = _last_rows(array, rows) if rows is not None and path in LABELS and LABELS[path].source != "mask" else {}
-    found: dict[int, Shard] = {}
-    with progress.stage(path, len(todo)) as advance:
-        for outcome in crew.map(read_shard, [(location, path, number, again.get(number)) for number in todo]):
-            number = todo[outcome.number]
-            found[number] = outcome.value or Shard(b"", (f"{path}: rows {_span(array, number)}: {outcome.failure}",))
+    tasks: list[tuple[str, str, int, labelling.Rows | None]] = []
+    for path in paths:
+        array = store.array_of(group, path)
+        made = rows is not None and path in LABELS and LABELS[path].source != "mask"
+        again = _last_rows(array, rows) if made and rows is not None else {}
+        there = sorted({*range(store.shard_count(array))} - {*store.missing_shards(array)})
+        tasks += [(location, path, number, again.get(number)) for number in there]
+    found: dict[str, dict[int, Shard]] = {path: {} for path in paths}
+    with progress.stage("values", len(tasks)) as advance:
+        for outcome in crew.map(read_shard, tasks):
+            _, path, number, _ = tasks[outcome.number]
+            span = _span(store.array_of(group, path), number)
+            found[path][number] = outcome.value or Shard(b"", (f"{path}: rows {span}: {outcome.failure}",))
             advance(1, "")
+    return found
+
+
+def _judged(group: store.Group, path: str, found: Mapping[int, Shard], recorded: str) -> tuple[str, list[Finding]]:
+    """Return the digest of one array, if it could be read whole, and what is wrong with it; `found` by shard."""
+    array = store.array_of(group, path)
+    findings = [
+        Finding(f"{path}: rows {_span(array, number)} are missing or cut short", path, number)
+        for number in range(store.shard_count(array))
+        if number not in found
+    ]
     findings += [Finding(text, path, number) for number in sorted(found) for text in found[number].findings]
     digests = {number: each.rows for number, each in sorted(found.items()) if each.rows}
     whole = len(digests) == store.shard_count(array)
@@ -233,25 +246,27 @@ def read_shard(location: str, path: str, number: int, again: labelling.Rows | No
     group = store.open_group(location)
     array: store.Array = store.array_of(group, path)
     span = _span(array, number)
+    name = path.rpartition("/")[2]
+    flags = name in LABELS and LABELS[name].flags
     try:
-        values = store.gather(array, slice(*store.shard_rows(array, number)))
+        rows = store.map_rows(array, number, lambda row: (row_digest(row), not flags or _binary(row)))
     except DamageError as error:
         return Shard(b"", (f"{path}: rows {span} are damaged: {error}",))
+    digests = [digest for digest, _ in rows]
     findings = []
-    name = path.rpartition("/")[2]
-    if name in LABELS and LABELS[name].flags and not _binary(values):
+    if not all(binary for _, binary in rows):
         findings.append(f"{path}: rows {span} hold values that are neither 0, 1 nor {NO_LABEL}")
     last = store.shard_rows(array, number)[1] - 1
     if again is not None:
         with contextlib.suppress(DamageError):  # what it is made from has a finding of its own
-            if not np.array_equal(_again(group, path, last, again), values[-1]):
+            if row_digest(_again(group, path, last, again)) != digests[-1]:
                 findings.append(f"{path}: row {last} is not what its crop gives")
-    return Shard(row_digests(values), tuple(findings))
+    return Shard(b"".join(digests), tuple(findings))
 
 
-def _binary(values: NDArray[np.uint8]) -> bool:
+def _binary(row: NDArray[np.uint8]) -> bool:
     """Tell whether all values are 0, 1 or `NO_LABEL`, which is the largest of its type: one more is 0 again."""
-    return all(((row + np.uint8(1)) <= 2).all() for row in values)
+    return bool(((row + np.uint8(1)) <= 2).all())
 
 
 def _last_rows(array: store.Array, rows: labelling.Rows) -> dict[int, labelling.Rows]:

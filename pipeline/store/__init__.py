@@ -1,7 +1,7 @@
 """The Zarr store: its arrays and columns, what they mean, who may write, and how their values are hashed.
 
 Every room that reads or writes a store goes through here; only `pipeline.store.arrays` and `bucket` import zarr, only
-`pipeline.store.pictures` tensorstore.
+`pipeline.store.pictures` tensorstore, only `pipeline.store.chunks` what decodes single chunks.
 """
 
 from pipeline.store.arrays import (
@@ -40,6 +40,7 @@ from pipeline.store.arrays import (
     write_table,
     write_text,
 )
+from pipeline.store.chunks import map_rows
 from pipeline.store.cloud import is_away, told
 from pipeline.store.pictures import gather, write_shard
 from pipeline.store.stored import Names, stored_names, stored_recipe
@@ -69,6 +70,7 @@ __all__ = [
     "group_of",
     "is_away",
     "is_local",
+    "map_rows",
     "meanings",
     "missing_shards",
     "occupied",

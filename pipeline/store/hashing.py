@@ -20,6 +20,11 @@ def row_digests(values: NDArray[Any]) -> bytes:
     return b"".join(hashlib.sha256(row.data).digest() for row in rows)
 
 
+def row_digest(row: NDArray[Any]) -> bytes:
+    """Return the digest of one row of numbers, as `row_digests` has it."""
+    return row_digests(row[None])
+
+
 def type_name(values: NDArray[Any]) -> str:
     """Return a column's type as digests name it."""
     return "string" if values.dtype.kind in "OTU" else str(values.dtype)

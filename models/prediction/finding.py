@@ -23,7 +23,6 @@ from pipeline.store.writing import writing
 from pipeline.video import frames
 
 SHARE = 0.25  # of the longest track's frames: shorter ones are passers-by and false alarms
-NEAR = 8  # frames without a face in which the best score below the threshold is looked for
 WHOLE = -1  # in place of a frame: the whole file
 Boxes = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -138,7 +137,7 @@ def find(search: Search) -> Found:
         return Found(problem=rejects[0].reason if rejects else f"{search.path} cannot be read.")
     source, faces = planned.sources[0], planned.faces
     kept, passers_by = _lasting(faces.tracks)
-    lost, problem = _missed(search, source, faces, kept)
+    lost, problem = _missed(search, faces, kept)
     people = tuple(_stage(search, source, kept)) if kept else ()
     rate = frames.rate(search.path)
     return Found(people, faces.frames, (*damage, *passers_by, *lost), source, rate, problem)
@@ -156,24 +155,21 @@ def _lasting(tracks: Sequence[Track]) -> tuple[list[Track], tuple[tuple[int, str
     return kept, told
 
 
-def _missed(
-    search: Search, source: Source, faces: Faces, kept: Sequence[Track]
-) -> tuple[tuple[tuple[int, str], ...], str]:
+def _missed(search: Search, faces: Faces, kept: Sequence[Track]) -> tuple[tuple[tuple[int, str], ...], str]:
     """Say of every sampled frame without a face why, and of a file without any what to tell of it."""
     shown = np.unique(np.concatenate([track.frames for track in kept])) if kept else np.empty(0, np.int64)
     without = np.setdiff1d(faces.frames, shown)
     read = np.array([frame for frame in without.tolist() if frame not in faces.unread], np.int64)
     settings = search.recipe.detection
-    best = near.best_below(Reader(search.context, source, frames.subset(read, NEAR)), settings, search.device)
     lost = tuple(
-        (frame, faces.unread.get(frame, f"no face was found{near.told(best.get(frame), settings)}"))
+        (frame, faces.unread.get(frame, f"no face was found{near.told(faces.near.get(frame), settings)}"))
         for frame in without.tolist()
     )
     if kept:
         return lost, ""
     if not len(read):
         return lost, next(iter(faces.unread.values()), "It holds no frame.")
-    most = max(best.values(), key=lambda face: face.score, default=None)
+    most = max(faces.near.values(), key=lambda face: face.score, default=None)
     several = f"{len(read)} frames" if len(read) > 1 else "it"
     return lost, f"No face was found in {several}{near.told(most, settings)}."
 

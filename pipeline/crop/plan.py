@@ -17,7 +17,8 @@ from pipeline.crop import excluding, following, masks, reading
 from pipeline.crop.kept import Kept
 from pipeline.crop.reading import Context, Reader, check_there
 from pipeline.crop.staging import Crops, Reject, Source
-from pipeline.faces import choice, turn
+from pipeline.faces import choice, near, turn
+from pipeline.faces.detected import Detected
 from pipeline.faces.tracks import Track, follow
 from pipeline.manifest import REAL, Video
 from pipeline.video import checksum, frames, likeness, sampling
@@ -46,6 +47,7 @@ class Faces:
     unread: dict[int, str]  # sampled frames that did not decode -> reason
     prints: str = ""  # fingerprints of some of the frames
     kept: Kept | None = None  # what was cropped of that video already
+    near: Mapping[int, Detected] = field(default_factory=dict)  # of some frames without a face: the best that is none
 
     def at(self, frame: int, used: Sequence[int]) -> list[Found]:
         """Return the faces of the tracks `used` that one frame shows."""
@@ -124,6 +126,7 @@ def plan(
     if turn.rare(faces.tracks, len(chosen)) and (degrees := _turn(opened[0], faces, context)):
         opened = _turned(opened, degrees)
         faces = _find(opened[0], chosen, context, staged)
+    faces = dataclasses.replace(faces, near=_near(opened[0], faces, context))
     followed = context.recipe.detection.registration == "follow" and not context.cropped
     originals = following.originals(opened, faces.boxes(range(len(faces.tracks))), context) if followed else {}
     takes: list[Take] = []
@@ -220,6 +223,12 @@ def _find(source: Source, chosen: NDArray[np.int64], context: Context, staged: C
     tracks = follow(pictures, context.recipe.detection, context.device, kept.add if kept else None)
     unread = {frame: reader.why(frame) for frame in map(int, chosen) if frame not in reader.got}
     return Faces(chosen, tracks, source.width, source.height, unread, "".join(prints), kept)
+
+
+def _near(source: Source, faces: Faces, context: Context) -> dict[int, Detected]:
+    """Find what was almost a face in some of the frames in which none was found."""
+    some = near.searched(faces.frames, [track.frames for track in faces.tracks], faces.unread)
+    return near.best_below(Reader(context, source, some), context.recipe.detection, context.device) if len(some) else {}
 
 
 def _turn(source: Source, faces: Faces, context: Context) -> int:

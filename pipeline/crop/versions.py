@@ -15,6 +15,7 @@ from pipeline.crop.known import Asked, Known, NotAsBefore, Rows
 from pipeline.crop.plan import Found, Plan, Take
 from pipeline.crop.reading import Context, Frame, Reader
 from pipeline.crop.staging import Crops, Reject, Row, Source
+from pipeline.faces import near
 from pipeline.manifest import REAL
 
 Shown = tuple[int, Frame, list[int]]  # a frame, its thumbnail, and where the crops of its faces are staged
@@ -74,7 +75,8 @@ class Cropper:
         lost = dict(real.lost if real else faces.unread)
         for frame in wanted:
             if not take.faces(faces, frame):
-                lost.setdefault(frame, "the face was not found" if faces.tracks else "no face was found")
+                what = "the face was not found" if faces.tracks else "no face was found"
+                lost.setdefault(frame, what + near.told(faces.near.get(frame), self.context.recipe.detection))
         for source in take.sources:
             lost = self._unreached(source, take, wanted) | lost
         thumbs: dict[tuple[str, int], NDArray[np.uint8]] = {}

@@ -1,6 +1,7 @@
 """Faces that the detector saw but was not sure enough of: what to tell where it found none."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,14 +9,29 @@ from numpy.typing import NDArray
 from pipeline.config import Detection
 from pipeline.faces import DETECTORS
 from pipeline.faces.detected import Detected
+from pipeline.video.sampling import subset
 
 FLOORS = {"mtcnn": 0.0, "dlib": -1.0}  # below these nothing is a face; MTCNN's own last stage begins at 0.7
+SEARCHED = 8  # frames of a video without a face in which the best score below the threshold is looked for
+TOLD = re.compile(r" \(best scores [^()]*\)")
 THRESHOLDS = {"mtcnn": "threshold", "dlib": "dlib_threshold"}  # settings of `Detection`
 
 
 def threshold_of(settings: Detection) -> float:
     """Return the least score of a face with these settings."""
     return float(getattr(settings, THRESHOLDS[settings.detector]))
+
+
+def searched(
+    frames: NDArray[np.int64], shown: Sequence[NDArray[np.int64]], unread: Collection[int]
+) -> NDArray[np.int64]:
+    """Choose frames in which what was almost a face is looked for: some of those that could be read and show none.
+
+    >>> searched(np.arange(4), [np.array([0])], [2]).tolist()
+    [1, 3]
+    """
+    without = np.setdiff1d(frames, np.concatenate([*shown, np.array([*unread], np.int64)]))
+    return subset(without, SEARCHED)
 
 
 def best_below(
@@ -48,3 +64,12 @@ def told(best: Detected | None, settings: Detection) -> str:
     if best is None:
         return ""
     return f" (best scores {np.floor(100 * best.score) / 100:.2f}; the threshold is {threshold_of(settings):g})"
+
+
+def untold(reason: str) -> str:
+    """Return a sentence without what `told` put in: equal for all frames that are lost alike.
+
+    >>> untold("no face was found (best scores 0.79; the threshold is 0.99)")
+    'no face was found'
+    """
+    return TOLD.sub("", reason)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.errors import StoreError
+from pipeline.faces import near
 from pipeline.inspect import people, trust
 from pipeline.manifest import REAL
 from pipeline.stages.run import Job
@@ -67,7 +68,7 @@ def summary(location: str) -> Summary:
     for video, stage, reason, rows in zip(
         *(rejects[name] for name in ("video", "stage", "reason")), rejects["rows"].tolist(), strict=True
     ):
-        reasons[f"{stage}: {f'{video}: ' if stage == 'scan' else ''}{reason}"] += rows
+        reasons[f"{stage}: {f'{video}: ' if stage == 'scan' else ''}{near.untold(reason)}"] += rows
     digests = attributes["digests"]
     return Summary(
         store=location,

@@ -11,7 +11,9 @@ import pytest
 import stores
 from places import REAL_DATA, needs_real_data
 
-from pipeline.config import Blending, Labelling
+from pipeline.config import Blending, Detection, Labelling
+from pipeline.errors import StoreError
+from pipeline.faces import near
 from pipeline.inspect.verify import verify
 from pipeline.manifest import load_manifest, scan
 from pipeline.stages.run import Job, run
@@ -236,11 +238,10 @@ def test_a_video_without_faces_loses_its_fakes_too(story, broken):
     for level in LEVELS:
         name = named(broken, real_of(broken, "003", level))
         assert kept[name] == []
-        assert {(stage, reason) for _, stage, reason, _ in lost[name]} == {("faces", "no face was found")}
+        assert {(stage, near.untold(reason)) for _, stage, reason, _ in lost[name]} == {("faces", "no face was found")}
         assert len(lost[name]) == 3
-        assert {reason for _, _, reason, _ in lost[named(broken, fake_of(broken, "Warp", "003_002", level))]} == {
-            "no face was found"
-        }
+        fakes = lost[named(broken, fake_of(broken, "Warp", "003_002", level))]
+        assert {near.untold(reason) for _, _, reason, _ in fakes} == {"no face was found"}
 
 
 def listing(folder: Path, rows: list[dict[str, object]]) -> Path:
@@ -283,6 +284,14 @@ def test_of_two_people_the_swapped_one_is_kept(tiny, tmp_path, scheduler):
     assert (stores.pixels(tmp_path / "only.zarr", "ssim")[rows["method"] == 1] == 1).sum(axis=(1, 2)).min() > 100
 
 
+def test_a_face_just_under_the_threshold_is_told_with_its_score(tiny, tmp_path, scheduler):
+    rows = [{"real": real_of(tiny.root, "000"), "fake": fake_of(tiny.root, "Warp", "000_001"), "method": "warp"}]
+    strict = tiny.job("x", detection=Detection(threshold=1.0)).recipe
+    told = r"No face of pairs .*000.mp4: no face was found \(best scores 0\.9\d; the threshold is 1\)"
+    with pytest.raises(StoreError, match=told):
+        run(job_of(listing(tmp_path, rows), tmp_path / "a.zarr", strict), scheduler=scheduler)
+
+
 @needs_real_data
 def test_a_real_clip_without_faces_is_rejected_beside_a_good_one(tiny, tmp_path, scheduler):
     nobody = REAL_DATA / "clips" / "no_face.mp4"
@@ -297,4 +306,4 @@ def test_a_real_clip_without_faces_is_rejected_beside_a_good_one(tiny, tmp_path,
     assert {Path(name).name for name in kept["video_path"][kept["video"]]} == {"000.mp4", "000_001.mp4"}
     about = [os.path.basename(name) for name in lost["video"]]
     assert set(about) == {"no_face.mp4"}
-    assert set(lost["reason"]) == {"no face was found"}
+    assert {near.untold(reason) for reason in lost["reason"]} == {"no face was found"}

@@ -252,6 +252,7 @@ def report(
         Path | None, typer.Option(help="Picture to write instead: one face with all its labels and blends.")
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Which faces the sheet shows.")] = 0,
+    root: options.Root = None,
 ) -> None:
     """Write one HTML page about a store: counts, rejects, distributions, faces with their labels."""
     location = options.store_of(store, dataset or options.SAMPLE)
@@ -262,7 +263,8 @@ def report(
     else:
         from pipeline.inspect.page.write import write
 
-        write(location, page)
+        folder = options.root_of_store(root, location)
+        write(location, page, folder if root or folder.is_dir() else None)
     out.print(f"Wrote {sheet or page}.", markup=False)
 
 

@@ -97,9 +97,13 @@ def overlay(image: Picture, label: NDArray[Any], kind: str) -> Picture:
 
 
 def encoded(image: Picture) -> str:
-    """Return a picture as a data URL."""
-    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
-    _, data = cv2.imencode(".jpg", cv2.cvtColor(small, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
+    """Return a picture, made a square of the page's size, as a data URL."""
+    return jpeg(np.asarray(cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8))
+
+
+def jpeg(image: Picture) -> str:
+    """Return a picture as it is as a data URL."""
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, QUALITY])
     return "data:image/jpeg;base64," + base64.b64encode(data.tobytes()).decode()
 
 

@@ -1,6 +1,5 @@
 """The page: what is known of a store, put into its template."""
 
-from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from numpy.typing import NDArray
 
 from pipeline import store
+from pipeline.errors import ConfigError
 from pipeline.inspect import info, people
-from pipeline.inspect.page import gallery, measures, plots
+from pipeline.inspect.page import apart, gallery, lost, measures, plots
 from pipeline.labels import LABELS
 from pipeline.store import Names, stored_names
 from pipeline.store.writing import writing
@@ -19,7 +19,7 @@ from pipeline.store.writing import writing
 Columns = Mapping[str, NDArray[Any]]
 
 
-def write(location: str, path: Path) -> None:
+def write(location: str, path: Path, root: Path | None = None) -> None:
     """Write one self-contained HTML page about a store.
 
     Columns are read whole; pixels row by row, of a sample of the rows, so a large store is no matter.
@@ -30,9 +30,13 @@ def write(location: str, path: Path) -> None:
         Path or URL of a finished store.
     path : Path
         File to write.
+    root : Path, optional
+        The dataset's folder, for pictures of what was rejected.
 
     Raises
     ------
+    ConfigError
+        There is no such folder.
     StoreError
         There is no finished store.
     DamageError
@@ -40,6 +44,8 @@ def write(location: str, path: Path) -> None:
     WriteError
         The file cannot be written.
     """
+    if root and not root.is_dir():
+        raise ConfigError(f"The dataset's folder {root} is not there; without --root, rejects have no pictures.")
     about = info.summary(location)
     group = store.open_group(location)
     columns, names = store.read_columns(group), stored_names(group)
@@ -55,7 +61,10 @@ def write(location: str, path: Path) -> None:
         card=_card(about, attributes),
         commands=_commands(about, attributes),
         identities=_identities(columns, names),
-        lost=_lost(rejects),
+        lost=lost.reasons(rejects),
+        rejected=lost.pictures(rejects, root) if root else [],
+        root=root,
+        apart=apart.compared(group, columns, names),
         several=people.several(columns),
         plots={title: svg for title, svg in _plots(columns, names, rows, values).items() if svg},
         sampled=len(rows),
@@ -96,18 +105,6 @@ def _identities(columns: Columns, names: Names) -> list[tuple[str, int, int]]:
     people = columns["video_identity"][columns["video"]]
     inside = [(name, columns["split"] == code) for code, name in enumerate(names.split)]
     return [(name, len(set(people[where].tolist())), int(where.sum())) for name, where in inside if where.any()]
-
-
-def _lost(rejects: Columns) -> list[tuple[str, str, int, str]]:
-    """Return stage, reason, rows lost and an example's video and frame, most rows first."""
-    rows: Counter[tuple[str, str]] = Counter()
-    example: dict[tuple[str, str], str] = {}
-    for stage, reason, number, video, frame in zip(
-        *(rejects[name].tolist() for name in ("stage", "reason", "rows", "video", "frame")), strict=True
-    ):
-        rows[stage, reason] += number
-        example.setdefault((stage, reason), video if frame < 0 else f"{video}, frame {frame}")
-    return [(*key, number, example[key]) for key, number in rows.most_common()]
 
 
 def _plots(

@@ -7,7 +7,8 @@ from pathlib import Path, PurePosixPath
 from pipeline.video import stills
 
 VIDEO_SUFFIXES = frozenset({".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg"})
-MEDIA_SUFFIXES = VIDEO_SUFFIXES | stills.SUFFIXES
+HEIF_SUFFIXES = frozenset({".heic", ".heif"})  # read as videos are: one picture, or, in tiles, a refusal
+MEDIA_SUFFIXES = VIDEO_SUFFIXES | HEIF_SUFFIXES | stills.SUFFIXES
 DEPTH = 12  # folders in folders that are looked into for `**`: a link to a folder above ends there
 
 

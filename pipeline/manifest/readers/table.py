@@ -41,6 +41,7 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
     if not tables and source.get("required"):
         where = f" It comes from {source['from']}." if "from" in source else ""
         findings.problems.append(f"No {source['path']} under {around.folder.root}.{where}")
+    everything = set[str]()
     for table in tables:
         listed = set[str]()
         for row in _rows(source, table.path, around):
@@ -57,6 +58,9 @@ def read(source: Mapping[str, Any], around: Surroundings) -> Iterator[Entry]:
                 if entry is not None:
                     yield entry
         findings.strangers += _films(around.folder, table.path.rpartition("/")[0], listed)
+        everything |= listed
+    if tables:
+        findings.strangers += _unlisted(source, everything, around.folder)
 
 
 def _locate(source: Mapping[str, Any], values: Mapping[str, str], table: str, around: Surroundings) -> str | None:
@@ -65,7 +69,7 @@ def _locate(source: Mapping[str, Any], values: Mapping[str, str], table: str, ar
     known = dict(values) | {"table": table.rpartition("/")[0]}
     paths = [
         fill(template, known, table).lstrip("/")
-        for template in (templates if isinstance(templates, list) else [templates])
+        for template in _texts(templates)
         if template_fields(template) <= known.keys()
     ]
     if not paths:
@@ -101,23 +105,35 @@ def _untabled(source: Mapping[str, Any], tables: Iterable[Match], around: Surrou
             around.findings.missing.append(Missing(join(match.path, levels[-1]), reason))
 
 
+def _unlisted(source: Mapping[str, Any], listed: set[str], folder: Folder) -> list[str]:
+    """Return the videos in the folders in which, at any depth, a source's files lie, that are not listed."""
+    parts = [file.partition(DEEP) for file in _texts(source["file"])]
+    tops = {top.rstrip("/") for top, deep, _ in parts if deep}
+    return [film for top in sorted(tops) if not template_fields(top) for film in _films(folder, top, listed)]
+
+
+def _texts(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
 def _films(folder: Folder, here: str, listed: set[str]) -> list[str]:
     """Return the videos, and the folders of images, below a folder that are not listed."""
-    found = []
-    names = folder.names(here)
-    for name, is_folder in names.items():
-        path = join(here, name)
-        if path in listed or (is_folder and any(other.startswith(f"{path}.") for other in listed)):
-            continue
-        if is_folder:
-            images = any(is_media(inner) and not deep for inner, deep in folder.names(path).items())
-            films = _films(folder, path, listed)
-            found += (
-                [path] if images and not films and not listed & {join(path, n) for n in folder.names(path)} else films
-            )
-        elif Path(name).suffix.lower() in VIDEO_SUFFIXES:
-            found.append(path)
-    return found
+    beside = {path.rpartition(".")[0] for path in listed if "." in path.rpartition("/")[2]}
+    above = {path.rpartition("/")[0] for path in listed}
+
+    def below(here: str) -> Iterator[str]:
+        for name, is_folder in folder.names(here).items():
+            path = join(here, name)
+            if path in listed or (is_folder and path in beside):  # frames of a video that is listed
+                continue
+            if is_folder:
+                films = list(below(path))
+                images = any(is_media(inner) and not deep for inner, deep in folder.names(path).items())
+                yield from films or ([path] if images and path not in above else [])
+            elif Path(name).suffix.lower() in VIDEO_SUFFIXES:
+                yield path
+
+    return list(below(here))
 
 
 def _rows(source: Mapping[str, Any], name: str, around: Surroundings) -> Iterator[dict[str, str]]:

@@ -199,13 +199,22 @@ SEGMENTS = {
 def test_tables_and_files_at_any_depth_and_lines_of_any_length(tmp_path: Path) -> None:
     manifest = LISTS | {"source": [SEGMENTS], "splits": {"rule": "seeded"}, "paired": False}
     assert validate(manifest) == []
-    put(tmp_path, "films/a/b/one.mp4", "films/two.mkv", "films/c/three/000.png", "elsewhere/four.mp4")
+    put(tmp_path, "films/a/b/one.mp4", "films/two.mkv", "films/c/three/000.png", "films/d/five.mp4", "else/four.mp4")
     table(tmp_path, "lists/of/it/list.txt", "one.mp4 0\ntwo.mp4 3 4 5 1\nthree.mp4 1\nfour.mp4 1\nnothing\n")
     seen = survey(manifest, tmp_path)
     assert seen.problems == ()
     assert {video.path for video in seen.dataset.videos} == {"films/a/b/one.mp4", "films/two.mkv", "films/c/three"}
     assert [absent.path for absent in seen.missing] == ["films/**/four.mp4"]
+    assert seen.strangers == ("films/d/five.mp4",)
     assert any("1 lines do not fit and are left out: nothing" in note for note in seen.dataset.notes)
+
+
+def test_heic_images_are_seen(tmp_path: Path) -> None:
+    put(tmp_path, "real/1.heic", "fake/1_a.HEIC")
+    assert {video.path for video in scan(LISTS | {"splits": {"rule": "seeded"}}, tmp_path).videos} == {
+        "real/1.heic",
+        "fake/1_a.HEIC",
+    }
 
 
 def test_a_file_at_any_depth_has_to_be_the_only_one_of_its_name(tmp_path: Path) -> None:

@@ -70,8 +70,17 @@ def file_leaks(files: Iterable[tuple[Video, str]]) -> list[str]:
     found: dict[str, list[str]] = defaultdict(list)
     for videos in same.values():
         if len(splits := {video.split for video in videos}) > 1:
-            found[" and ".join(sorted(splits))].append(" = ".join(sorted(video.path for video in videos)))
+            found[" and ".join(sorted(splits))].append(_same(videos))
     return [f"the same file in {both}: {len(paths)} ({some(sorted(paths))})" for both, paths in sorted(found.items())]
+
+
+def _same(videos: Sequence[Video]) -> str:
+    """Name the first of some equal files in each split, and say how many more there are."""
+    first: dict[str, str] = {}
+    for video in sorted(videos, key=lambda video: video.path):
+        first.setdefault(video.split, video.path)
+    more = len(videos) - len(first)
+    return " = ".join([*sorted(first.values()), *([f"{more} more"] if more else [])])
 
 
 def frame_leaks(files: Iterable[tuple[Video, str]]) -> list[str]:

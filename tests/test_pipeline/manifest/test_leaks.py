@@ -166,6 +166,8 @@ def test_one_file_under_two_names_in_two_splits_is_told():
     ]  # fmt: skip
     assert file_leaks(files) == ["the same file in test and train: 1 (a.mp4 = b.mp4)"]
     assert file_leaks(files[2:]) == []
+    many = [(video(f"{number}.mp4", ("train", "test")[number % 2]), "1") for number in range(9)]
+    assert file_leaks(many) == ["the same file in test and train: 1 (0.mp4 = 1.mp4 = 7 more)"]
 
 
 def test_files_of_one_size_in_two_splits_may_be_the_same() -> None:

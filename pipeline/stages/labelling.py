@@ -1,8 +1,7 @@
 """Labels for a store's rows: the table of what each row is computed from, and the task that writes one shard."""
 
-import contextlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,14 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Cropping, Labelling, Levels
-from pipeline.crop import crops, masks
 from pipeline.crop.row_table import least_compressed, level
-from pipeline.errors import ConfigError, DamageError, DecodeError
+from pipeline.errors import DamageError
 from pipeline.labels import LABELS, NO_LABEL, trust
 from pipeline.registration.mapping import IDENTITY
+from pipeline.stages import mask_labels
 from pipeline.store import Names
 from pipeline.store.hashing import row_digests
 from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, UNTOLD
-from pipeline.video import archives
 
 Pixels = NDArray[Any]
 
@@ -60,6 +58,14 @@ class Rows:
     def take(self, low: int, high: int) -> "Rows":
         """Return the entries of rows low to high."""
         return Rows(**{name: values[low:high] for name, values in vars(self).items()})
+
+    def pick(self, rows: NDArray[np.int64]) -> "Rows":
+        """Return the entries of some rows."""
+        some: dict[str, Any] = {
+            name: tuple(values[row] for row in rows) if isinstance(values, tuple) else values[rows]
+            for name, values in vars(self).items()
+        }
+        return Rows(**some)
 
     def settings(self, row: int, recipe: Labelling) -> Labelling:
         """Return the settings of one row's pair: the recipe's, with the threshold that was measured, if one was."""
@@ -119,6 +125,8 @@ class LabelTask:
     settings: Labelling
     cropping: Cropping
     root: Path  # the dataset's folder, for masks
+    # files with labels of masks that other tasks need as well, by kind and path: `stages.shared_masks`
+    staged: Mapping[str, Mapping[str, Path]] = field(default_factory=dict)
 
     @property
     def pairs(self) -> list[int]:
@@ -272,43 +280,9 @@ def _from_pair(work: _Work, kind: str) -> Pixels:
 def _from_mask(work: _Work, kind: str) -> Pixels:
     task = work.task
     values = task.blank(kind)
-    wanted: dict[tuple[str, masks.How], list[int]] = {}
-    for number in np.flatnonzero(~task.rows.real).tolist():
-        if path := task.rows.mask[number]:
-            first = int(task.rows.mask_first[number])
-            inverted = bool(task.rows.mask_inverted[number])
-            how = masks.How(
-                None if first == UNTOLD else first,
-                int(task.rows.turn[number]),
-                inverted,
-                *(tuple(values[number].tolist()) for values in (task.rows.course, task.rows.transform, task.rows.size)),
-            )
-            wanted.setdefault((path, how), []).append(number)
-    for (path, how), numbers in wanted.items():
-        if not archives.file_of(task.root / path).exists():
-            raise ConfigError(
-                f"The mask {task.root / path} was there when the store was begun and is gone. Bring it back, or name "
-                "the dataset's folder with --root, and run the same command again."
-            )
-        with contextlib.suppress(DecodeError):  # how far a mask goes was recorded when its video was indexed
-            for number, label in _read_masks(task, kind, task.root / path, how, numbers):
-                values[number] = label
+    for number, label in mask_labels.labels_of(task, kind):
+        values[number] = label
     return values
-
-
-def _read_masks(
-    task: LabelTask, kind: str, path: Path, how: masks.How, numbers: Sequence[int]
-) -> Iterator[tuple[int, Pixels]]:
-    """Read one mask where the shard needs it, as far as it goes."""
-    by_frame: dict[int, list[int]] = {}
-    for number in numbers:
-        by_frame.setdefault(int(task.rows.frame[number]), []).append(number)
-    for index, grey in masks.read(path, sorted(by_frame), how):
-        for row in by_frame[index]:
-            size = task.rows.size[row].tolist()
-            box = crops.rescale(task.rows.box[row], (size[0], size[1]), (grey.shape[1], grey.shape[0]))
-            cropped = crops.crop_mask(grey, box, task.cropping)
-            yield row, LABELS[kind].compute(cropped, task.settings, task.rows.own_level[row])
 
 
 SOURCES: dict[str, Callable[[_Work, str], Pixels]] = {

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.errors import DamageError, TaskError
 from pipeline.labels import NO_LABEL
 from pipeline.manifest import REAL, Dataset
 from pipeline.progress import Progress
-from pipeline.stages import labelling, trusting
+from pipeline.stages import labelling, shared_masks, trusting
 from pipeline.store import seal
 from pipeline.store.hashing import array_digest, row_digests
 from pipeline.store.schema import IMAGE
@@ -164,14 +164,25 @@ def write_labels(
     """
     numbers = sorted({number for some in todo.values() for number in some})
     array = store.array_of(store.open_group(location, "r+"), IMAGE.name)
-    tasks = []
-    for number in numbers:
-        span = store.shard_rows(array, number)
-        kinds = tuple(kind for kind, some in todo.items() if number in some)
-        task = labelling.LabelTask(kinds, span, rows.take(*span), recipe.labelling, recipe.cropping, root)
-        known = {kind: lent[kind].take(*span) for kind in kinds if lent and kind in lent}
-        tasks.append((location, number, task, known))
-    made = on_shards(workers, labelling.label_shard, tasks, store.shard_count(array), "labels", progress)
+    spans = {number: store.shard_rows(array, number) for number in numbers}
+
+    def decode(some: Sequence[shared_masks.Decoding]) -> None:
+        on_shards(workers, shared_masks.decode, some, len(some), "masks", progress)
+
+    def task_of(
+        kinds: tuple[str, ...], some: labelling.Rows, span: tuple[int, int], **more: Any
+    ) -> labelling.LabelTask:
+        return labelling.LabelTask(kinds, span, some, recipe.labelling, recipe.cropping, root, **more)
+
+    wanted = {kind: [spans[number] for number in sorted(some)] for kind, some in todo.items()}
+    with shared_masks.decoded(location, wanted, rows, lent or {}, task_of, decode) as staged:
+        tasks = []
+        for number, span in spans.items():
+            kinds = tuple(kind for kind, some in todo.items() if number in some)
+            task = replace(task_of(kinds, rows.take(*span), span), staged=staged)
+            known = {kind: lent[kind].take(*span) for kind in kinds if lent and kind in lent}
+            tasks.append((location, number, task, known))
+        made = on_shards(workers, labelling.label_shard, tasks, store.shard_count(array), "labels", progress)
     return {(kind, number): each[kind] for number, each in zip(numbers, made, strict=True) for kind in each}
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import webbrowser
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 from typing import Annotated
 
@@ -50,10 +51,15 @@ def sample(
     workers: options.Workers = options.CORES,
 ) -> None:
     """Make the sample dataset, in FaceForensics++'s layout, or one from clips of your own."""
+    from pipeline.crew import Crew, started_when_needed
     from pipeline.sample import make_sample
-    from pipeline.stages.cluster import cluster
 
-    with cluster(workers) as crew:
+    def start() -> AbstractContextManager[Crew]:
+        from pipeline.stages.cluster import cluster  # with its processes seconds to load: not where all is made
+
+        return cluster(workers)
+
+    with started_when_needed(start) as run_all:
         made = make_sample(
             root,
             seed=seed,
@@ -62,7 +68,7 @@ def sample(
             frames=frames,
             people=people,
             donors=donors,
-            run_all=crew.map,
+            run_all=run_all,
             progress=Bars(),
         )
     for text in made.left_out:

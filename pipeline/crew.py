@@ -1,5 +1,6 @@
 """Whoever works off a list of tasks: the processes of `stages.cluster`, threads of this process, or it alone."""
 
+import contextlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -29,6 +30,22 @@ class Crew(Protocol):
 
     def map(self, function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
         """Call a function once per task, yielding outcomes as they come."""
+
+
+@contextlib.contextmanager
+def started_when_needed(start: Callable[[], contextlib.AbstractContextManager[Crew]]) -> Iterator[RunAll]:
+    """Give the `map` of a crew that starts with its first task and ends with the block; without tasks, never."""
+    with contextlib.ExitStack() as stack:
+        crews: list[Crew] = []
+
+        def run_all(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterable[Outcome]:
+            if not tasks:
+                return ()
+            if not crews:
+                crews.append(stack.enter_context(start()))
+            return crews[0].map(function, tasks)
+
+        yield run_all
 
 
 class Threads:

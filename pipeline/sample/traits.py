@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import hadamard
 
 from pipeline.sample.geometry import Points
 from pipeline.sample.photograph import landmarks
@@ -65,6 +64,8 @@ def person(number: int, seed: int = 0) -> Person:
     seed : int
         Varies the amounts by up to a tenth, never the signs.
     """
+    from scipy.linalg import hadamard  # half a second to load: not where the whole sample is there
+
     signs = hadamard(32)[number + 1].astype(float)
     rng = np.random.default_rng([seed, 1, number])
     amounts = signs[1 : 1 + len(BASIS)] * rng.uniform(0.9, 1.0, len(BASIS)) * AMOUNT

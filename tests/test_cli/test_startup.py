@@ -46,6 +46,13 @@ def test_a_finished_run_says_so_without_dask_and_torch(tiny, tiny_store):
     assert not modules & {"dask", "distributed", "scipy", "skimage", "tensorstore", "torch"}
 
 
+def test_a_finished_sample_says_so_without_dask(tiny):
+    words = ("sample", "--root", str(tiny.root), "--people", "4", "--frames", "6")
+    said = in_a_process("prep", *words, say="print('imported:', *sorted(sys.modules))")
+    assert "0 new files" in said
+    assert not set(said.rsplit("imported:", 1)[1].split()) & {"dask", "distributed", "scipy", "torch"}
+
+
 def test_help_names_the_label_kinds_there_are():
     assert Labelling().kinds == tuple(LABELS)
     said = in_a_process("prep", "labels", "--help")

@@ -1,11 +1,12 @@
 """Threads that work off tasks: every outcome, few at a time, and the first error ends it."""
 
+import contextlib
 import threading
 import time
 
 import pytest
 
-from pipeline.crew import Threads
+from pipeline.crew import Threads, started_when_needed
 
 
 def test_every_task_has_its_outcome_and_few_are_begun_ahead():
@@ -39,3 +40,24 @@ def test_an_error_is_raised_and_the_rest_is_not_begun():
     with pytest.raises(LookupError):
         list(Threads(2).map(fail, [(number,) for number in range(20)]))
     assert len(begun) <= 3
+
+
+def test_a_crew_starts_with_its_first_task_and_ends_with_the_block():
+    told: list[str] = []
+
+    @contextlib.contextmanager
+    def start():
+        told.append("started")
+        yield Threads(1)
+        told.append("ended")
+
+    with started_when_needed(start) as run_all:
+        assert list(run_all(abs, [])) == []
+        assert told == []
+        assert [outcome.value for outcome in run_all(abs, [(-1,)])] == [1]
+        assert [outcome.value for outcome in run_all(abs, [(-2,), (3,)])] == [2, 3]
+        assert told == ["started"]
+    assert told == ["started", "ended"]
+    with started_when_needed(start):
+        pass
+    assert told == ["started", "ended"]

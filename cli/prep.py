@@ -167,7 +167,7 @@ def labels(
     scheduler: options.Scheduler = None,
 ) -> None:
     """Compute label kinds again from the stored crops, which stay as they are."""
-    from pipeline.stages.finalize import relabel
+    from pipeline.stages.renewal import relabel
 
     location = options.store_of(store, dataset or options.SAMPLE)
     relabel(
@@ -192,7 +192,7 @@ def blend(
     scheduler: options.Scheduler = None,
 ) -> None:
     """Make the BiG-Arts blends again from the stored crops."""
-    from pipeline.stages.finalize import reblend
+    from pipeline.stages.renewal import reblend
 
     location = options.store_of(store, dataset or options.SAMPLE)
     reblend(

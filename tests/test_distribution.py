@@ -49,7 +49,8 @@ def test_the_search_path_is_left_alone():
         ("facenet_pytorch", set()),
         (
             "zarr",
-            {"pipeline/store/arrays.py", "pipeline/store/bucket.py"},
+            {*(f"pipeline/store/arrays/{name}.py" for name in ("groups", "places", "shards", "values"))}
+            | {"pipeline/store/bucket.py"},
         ),  # arrays, and where they lie when in a bucket
         ("dask", {"pipeline/stages/cluster.py"}),
         ("distributed", {"pipeline/stages/cluster.py"}),

@@ -20,7 +20,7 @@ from pipeline.inspect.bench import Bench, is_column, lacks_columns, put_column, 
 from pipeline.inspect.verify import Finding, examine, ranges
 from pipeline.labels import LABELS
 from pipeline.progress import Checked, Progress, Silent
-from pipeline.stages import blending, finalize, labelling, shards, thresholds, trusting
+from pipeline.stages import blending, checking, finalize, labelling, shards, thresholds, trusting
 from pipeline.stages.cluster import cluster
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import row_digests
@@ -202,7 +202,7 @@ def _trust_columns(bench: Bench, rows: labelling.Rows) -> None:
     lost = [name for name in trusting.COLUMNS if name in bench.damage]
     if lost and not {"image", "ssim", "hull", "mask", THRESHOLD.name} & bench.damage.keys():
         trusted = rows, stored_recipe(bench.group)
-        measured = shards.read_back(bench.crew, bench.location, (), "labels", bench.progress, trusted=trusted)[1]
+        measured = checking.read_back(bench.crew, bench.location, (), "labels", bench.progress, trusted=trusted)[1]
         _put_columns(bench, lost, measured)
 
 
@@ -243,17 +243,17 @@ def _numbers(bench: Bench) -> None:
 def _record(bench: Bench, path: str) -> bool:
     """Write the numbers of one array's rows where they are others, if its values are what they were; tell whether."""
     read = _read(bench, path)
-    if read.damaged or shards.digest_of(bench.group, path, read) != bench.digest(path):
+    if read.damaged or checking.digest_of(bench.group, path, read) != bench.digest(path):
         return False
     written = seal.numbers(bench.group, path)
     if written is None or not np.array_equal(written, seal.numbers_of(read.rows)):
-        shards.record(bench.group, path, read)
+        checking.record(bench.group, path, read)
         bench.done.append(f"{store.CHECKS}/{seal.array_name(path)}: written again")
     return True
 
 
-def _read(bench: Bench, path: str) -> shards.ReadBack:
-    return shards.read_back(bench.crew, bench.location, [path], path, bench.progress)[0][path]
+def _read(bench: Bench, path: str) -> checking.ReadBack:
+    return checking.read_back(bench.crew, bench.location, [path], path, bench.progress)[0][path]
 
 
 def _seal(bench: Bench) -> None:

@@ -1,6 +1,5 @@
-"""Complete a store from its crops, or renew one label kind: labels, blends, digests, counts."""
+"""Complete a store from its crops: labels, blends, digests, counts."""
 
-import dataclasses
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,17 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline import store
-from pipeline.config import Labelling, Recipe, digest
+from pipeline.config import Labelling, Recipe
 from pipeline.crew import Crew
-from pipeline.errors import ConfigError, DamageError, StoreError
+from pipeline.errors import StoreError
 from pipeline.labels import LABELS
-from pipeline.progress import Checked, Progress, Silent
-from pipeline.stages import blending, labelling, lending, lent_labels, shards, thresholds, trusting
+from pipeline.progress import Progress
+from pipeline.stages import blending, checking, labelling, lending, lent_labels, shards, thresholds, trusting
 from pipeline.stages.lending import Lender
-from pipeline.stages.needs import needs
 from pipeline.store import seal, stored_names, stored_recipe
 from pipeline.store.hashing import column_digest
-from pipeline.store.lock import alone, lock_of
 from pipeline.store.schema import IMAGE, NO_PAIR, THRESHOLD, WITHHELD, label_spec
 
 FOLLOWING = ("label", THRESHOLD.name, *trusting.COLUMNS)  # columns that follow from the crops and the labels
@@ -59,8 +56,8 @@ def finish(
     again = {kind for kind in kinds if kind in again or LABELS[kind].source in again}
     digests: dict[str, str] = dict(store.attributes_of(group).get("digests", {}))
     if not _recorded(group, IMAGE.name, digests):
-        crops, _ = shards.read_back(crew, location, [IMAGE.name], "crops", progress)
-        digests[IMAGE.name] = shards.record(group, IMAGE.name, crops[IMAGE.name])
+        crops, _ = checking.read_back(crew, location, [IMAGE.name], "crops", progress)
+        digests[IMAGE.name] = checking.record(group, IMAGE.name, crops[IMAGE.name])
     stale = outdated | again
     stale |= {"label"} if "ssim" in stale else set()
     stale |= {*trusting.COLUMNS} if stale & {*trusting.KINDS} else set()
@@ -75,7 +72,7 @@ def finish(
     rows = labelling.rows_of(columns, stored_names(group))
     made_from = Sources(rows, recipe, root, lent_labels.find(group, columns, rows, lenders))
     read, measured = _label(crew, location, made_from, kinds, again, progress)
-    digests |= {kind: shards.record(group, kind, each) for kind, each in read.items()}
+    digests |= {kind: checking.record(group, kind, each) for kind, each in read.items()}
     if "ssim" in read or "label" not in digests:
         measured["label"] = labels_of(columns, read.get("ssim"), recipe.labelling.ssim_minimum)
     for name, values in measured.items():
@@ -109,7 +106,7 @@ def _label(
     kinds: Sequence[str],
     again: Collection[str],
     progress: Progress,
-) -> tuple[dict[str, shards.ReadBack], trusting.Columns]:
+) -> tuple[dict[str, checking.ReadBack], trusting.Columns]:
     """Write the labels that are missing, and those of the kinds `again`; then read every shard once.
 
     Returns
@@ -135,133 +132,14 @@ def _label(
     rows, recipe = sources.rows, sources.recipe
     trusted = (rows, recipe) if measure else None
     written = shards.write_labels(crew, location, todo, rows, recipe, sources.root, progress, sources.lent)
-    read, measured = shards.read_back(crew, location, unread, "labels", progress, written, trusted)
+    read, measured = checking.read_back(crew, location, unread, "labels", progress, written, trusted)
     if damaged := {kind: each.damaged for kind, each in read.items() if each.damaged}:  # by a power cut or a disk
         more = shards.write_labels(crew, location, damaged, rows, recipe, sources.root, progress, sources.lent)
-        read, measured = shards.read_back(crew, location, unread, "labels", progress, {**written, **more}, trusted)
+        read, measured = checking.read_back(crew, location, unread, "labels", progress, {**written, **more}, trusted)
     for kind in read.keys() & sources.lent.keys():
         if not read[kind].damaged:
             lending.check(kind, read[kind].rows, sources.lent[kind])
     return read, measured
-
-
-def relabel(
-    location: str,
-    kinds: Collection[str],
-    root: Path,
-    *,
-    recipe: Recipe | None = None,
-    workers: int = 2,
-    scheduler: str | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """Compute label kinds again; crops and all other kinds stay as they are.
-
-    Blends follow when the labels they are made from have changed.
-
-    Parameters
-    ----------
-    location : str
-    kinds : collection of str
-        Keys of LABELS; one that the store lacks is added.
-    root : Path
-        The dataset's folder, for masks.
-    recipe : Recipe, optional
-        Supplies other parameters for these kinds than those the store was made with.
-    workers, scheduler, progress
-        As for `pipeline.stages.run.run`.
-
-    Raises
-    ------
-    ConfigError
-        There is no such kind, or no folder to read masks from.
-    """
-    from pipeline.stages.cluster import cluster  # Dask takes a second to load
-
-    if unknown := sorted(set(kinds) - set(LABELS)):
-        raise ConfigError(f"There is no label kind {', '.join(unknown)}; known are {', '.join(LABELS)}.")
-    if any(LABELS[kind].source == "mask" for kind in kinds) and not root.is_dir():
-        raise ConfigError(f"The dataset's folder {root} is not there; masks are read from it. Name it with --root.")
-    shown = progress or Silent()
-    if scheduler:  # its workers have working folders of their own
-        location, root = store.absolute(location), root.absolute()
-    with alone(location) as check:
-        shown = Checked(shown, check)
-        group = store.open_group(location, "r+")
-        old = stored_recipe(group)
-        _check_masks(group, kinds, root)
-        masks = {"folder_of_the_dataset": root} if any(LABELS[kind].source == "mask" for kind in kinds) else {}
-        with cluster(workers, scheduler, needs(lock_of_the_store=lock_of(location), **masks), shown.say) as crew:
-            if any(LABELS[kind].source in ("pair", "image") for kind in kinds):
-                _check_crops(crew, location, shown)
-            _set_recipe(group, dataclasses.replace(old, labelling=_changed(old.labelling, kinds, recipe)))
-            finish(crew, location, root, shown, again=kinds)
-
-
-def _check_masks(group: store.Group, kinds: Collection[str], root: Path) -> None:
-    """Refuse to make mask labels again from a folder that lacks masks the store was made from."""
-    if not any(LABELS[kind].source == "mask" for kind in kinds):
-        return
-    paths = sorted({str(path) for path in store.read(store.array_of(group, "video_mask")) if path})
-    if gone := [path for path in paths if not (root / path).exists()]:
-        raise ConfigError(
-            f"{len(gone)} of {len(paths)} masks are not there, the first is {root / gone[0]}; nothing was changed. "
-            "Name the dataset's folder with --root."
-        )
-
-
-def _check_crops(crew: Crew, location: str, progress: Progress) -> None:
-    """Refuse to compute labels from crops that are damaged."""
-    group = store.open_group(location)
-    array = store.array_of(group, IMAGE.name)
-    damaged = store.missing_shards(array)
-    if not damaged:
-        damaged = shards.read_back(crew, location, [IMAGE.name], "crops", progress)[0][IMAGE.name].damaged
-    if damaged:
-        low, high = store.shard_rows(array, damaged[0])
-        raise DamageError(
-            f"{len(damaged)} shards of the crops in {location} are damaged, the first holds rows {low} to {high - 1}; "
-            "nothing was changed. forgery-prep verify lists them all."
-        )
-
-
-def reblend(
-    location: str,
-    *,
-    recipe: Recipe | None = None,
-    workers: int = 2,
-    scheduler: str | None = None,
-    progress: Progress | None = None,
-) -> None:
-    """Make the blends again; crops and labels stay as they are. Parameters as for `relabel`."""
-    from pipeline.stages.cluster import cluster  # Dask takes a second to load
-
-    shown = progress or Silent()
-    location = store.absolute(location) if scheduler else location
-    with alone(location) as check:
-        shown = Checked(shown, check)
-        group = store.open_group(location, "r+")
-        old = stored_recipe(group)
-        _set_recipe(group, dataclasses.replace(old, blending=recipe.blending if recipe else old.blending))
-        store.delete_group(group, store.BLENDS)
-        with cluster(workers, scheduler, needs(lock_of_the_store=lock_of(location)), shown.say) as crew:
-            finish(crew, location, Path(), shown)
-
-
-def _changed(old: Labelling, kinds: Collection[str], recipe: Recipe | None) -> Labelling:
-    """Return settings with some kinds added and, from a recipe, their parameters and theirs alone."""
-    wanted = {*old.kinds, *kinds}
-    new: dict[str, Any] = {"kinds": tuple(kind for kind in LABELS if kind in wanted)}
-    if recipe:  # a parameter's name begins with its kind's, but for `threshold`, which is of ssim
-        names = [about.name for about in dataclasses.fields(old) if about.name.partition("_")[0] in kinds]
-        names += ["threshold"] if "ssim" in kinds else []
-        new |= {name: getattr(recipe.labelling, name) for name in names}
-    return dataclasses.replace(old, **new)
-
-
-def _set_recipe(group: store.Group, recipe: Recipe) -> None:
-    plain = recipe.to_dict()
-    group.attrs.update({"complete": False, "recipe": plain, "recipe_digest": digest(plain)})
 
 
 def _blend(
@@ -269,7 +147,7 @@ def _blend(
     location: str,
     columns: Mapping[str, NDArray[Any]],
     sources: Sources,
-    hull: shards.ReadBack | None,
+    hull: checking.ReadBack | None,
     digests: dict[str, str],
     progress: Progress,
 ) -> None:
@@ -279,7 +157,7 @@ def _blend(
     if not recipe.blending.kinds or _has_blends(group, recipe, digests):
         return
     if hull is None and "hull" in recipe.labelling.kinds:
-        hull = shards.read_back(crew, location, ["hull"], "labels", progress)[0]["hull"]
+        hull = checking.read_back(crew, location, ["hull"], "labels", progress)[0]["hull"]
     planned = blending.plan(columns, usable_of(columns, hull), recipe)
     if not blending.is_made(group, planned, recipe):  # a killed run leaves no digest of what it had begun to replace
         for path in [path for path in digests if path.startswith(f"{store.BLENDS}/")]:
@@ -295,7 +173,7 @@ def _blend(
                 store.delete_shard(store.array_of(group, path), number)
         more = blending.write_blends(crew, location, columns, rows, planned, recipe, progress)
         read = _read_blends(crew, location, progress, {**written, **more})
-    digests |= {path: shards.record(group, path, each) for path, each in read.items()}
+    digests |= {path: checking.record(group, path, each) for path, each in read.items()}
 
 
 def _has_blends(group: store.Group, recipe: Recipe, digests: Mapping[str, str]) -> bool:
@@ -306,17 +184,19 @@ def _has_blends(group: store.Group, recipe: Recipe, digests: Mapping[str, str]) 
     )
 
 
-def usable_of(columns: Mapping[str, NDArray[Any]], hull: shards.ReadBack | None) -> NDArray[np.bool_]:
+def usable_of(columns: Mapping[str, NDArray[Any]], hull: checking.ReadBack | None) -> NDArray[np.bool_]:
     """Return which rows may be blended in, of shape (rows,): pairs that differ, by their hull labels if any."""
     usable = np.asarray(columns["real"] != NO_PAIR)
     return usable if hull is None else usable & hull.possible & (hull.ones > 0)
 
 
-def _read_blends(crew: Crew, location: str, progress: Progress, written: shards.Written) -> dict[str, shards.ReadBack]:
+def _read_blends(
+    crew: Crew, location: str, progress: Progress, written: shards.Written
+) -> dict[str, checking.ReadBack]:
     """Read every pixel array of the blends again."""
     if store.BLENDS not in store.open_group(location):
         return {}
-    return shards.read_back(crew, location, blending.PATHS, "blends", progress, written)[0]
+    return checking.read_back(crew, location, blending.PATHS, "blends", progress, written)[0]
 
 
 def _recorded(group: store.Group, path: str, digests: Mapping[str, str]) -> bool:
@@ -346,7 +226,7 @@ def _parameters(kind: str, settings: Labelling) -> dict[str, Any]:
     return dict(json.loads(json.dumps(parameters)))
 
 
-def labels_of(columns: Mapping[str, NDArray[Any]], ssim: shards.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
+def labels_of(columns: Mapping[str, NDArray[Any]], ssim: checking.ReadBack | None, minimum: int) -> NDArray[np.uint8]:
     """Return the column `label`, of shape (rows,): 1 for every fake but those whose SSIM label has too few pixels.
 
     Parameters
@@ -373,7 +253,7 @@ def _column_digests(group: store.Group, prefix: str) -> dict[str, str]:
 
 
 def _counts(
-    group: store.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, shards.ReadBack]
+    group: store.Group, columns: Mapping[str, NDArray[Any]], read: Mapping[str, checking.ReadBack]
 ) -> dict[str, Any]:
     """Count what is in the store and what is not."""
     rejects = store.read_columns(store.group_of(group, store.REJECTS))

@@ -17,7 +17,7 @@ from pipeline.errors import StoreError
 from pipeline.files import replacing
 from pipeline.manifest import Dataset
 from pipeline.progress import Checked, Progress, Silent
-from pipeline.stages import beside, layout, lending, shards, sizes
+from pipeline.stages import beside, checking, layout, lending, shards, sizes
 from pipeline.stages.agreement import compare
 from pipeline.stages.finalize import finish
 from pipeline.stages.lending import Lender, Taken
@@ -171,12 +171,12 @@ def _crop(
         read = _read_crops(crew, job, progress, {**written, **more})
     if not read.damaged:
         lending.check(IMAGE.name, read.rows, lending.crops_lent(table, job.staging))
-    digests = {IMAGE.name: shards.record(group, IMAGE.name, read)}
+    digests = {IMAGE.name: checking.record(group, IMAGE.name, read)}
     group.attrs.update({"cropped": True, "digests": {**store.attributes_of(group).get("digests", {}), **digests}})
 
 
-def _read_crops(crew: Crew, job: Job, progress: Progress, written: shards.Written) -> shards.ReadBack:
-    return shards.read_back(crew, job.location, [IMAGE.name], "crops", progress, written)[0][IMAGE.name]
+def _read_crops(crew: Crew, job: Job, progress: Progress, written: shards.Written) -> checking.ReadBack:
+    return checking.read_back(crew, job.location, [IMAGE.name], "crops", progress, written)[0][IMAGE.name]
 
 
 def _lacks_crops(job: Job) -> bool:

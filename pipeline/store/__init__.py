@@ -1,7 +1,7 @@
 """The Zarr store: its arrays and columns, what they mean, who may write, and how their values are hashed.
 
-Every room that reads or writes a store goes through here; only `pipeline.store.arrays` and `bucket` import zarr, only
-`pipeline.store.pictures` tensorstore, only `pipeline.store.chunks` what decodes single chunks.
+Every room that reads or writes a store goes through here. Doors to libraries: `pipeline.store.arrays` and `bucket` to
+zarr, `pipeline.store.pictures` to tensorstore, `pipeline.store.chunks` to what decodes single chunks.
 """
 
 from pipeline.store.arrays import (

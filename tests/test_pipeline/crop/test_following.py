@@ -10,7 +10,7 @@ from pipeline import store
 from pipeline.config import Recipe, overlay
 from pipeline.inspect.verify import verify
 from pipeline.manifest import load_manifest, scan
-from pipeline.stages.finalize import relabel
+from pipeline.stages.renewal import relabel
 from pipeline.stages.run import Job, run
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ from pipeline import store
 from pipeline.crop import staging
 from pipeline.errors import ConfigError, DamageError, SourceError, StoreError
 from pipeline.stages import layout, shards
-from pipeline.stages.finalize import relabel
+from pipeline.stages.renewal import relabel
 from pipeline.stages.run import run
 
 

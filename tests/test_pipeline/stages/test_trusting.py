@@ -15,7 +15,7 @@ from pipeline.inspect import info, trust
 from pipeline.inspect.repair import repair
 from pipeline.inspect.verify import verify
 from pipeline.manifest import load_manifest, scan
-from pipeline.stages.finalize import relabel
+from pipeline.stages.renewal import relabel
 from pipeline.stages.run import Job, run
 from pipeline.video import frames
 from pipeline.video.encode import write_video

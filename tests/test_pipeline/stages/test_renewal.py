@@ -13,7 +13,7 @@ from pipeline.errors import ConfigError, StoreError
 from pipeline.inspect import info
 from pipeline.inspect.verify import verify
 from pipeline.labels import LABELS
-from pipeline.stages.finalize import _changed, reblend, relabel
+from pipeline.stages.renewal import _changed, reblend, relabel
 from pipeline.stages.run import run
 
 OTHER = Labelling(

@@ -11,9 +11,13 @@ from pipeline.errors import ConfigError
 
 KINDS = ("rr", "fr")  # (Real, Real) and (Fake, Real); their positions are the numbers stored and seeded with
 NOBODY = -1  # donor of a real, or one without a video
+PARTS = (0, 6, 11, 17, 22, 27, 36, 42, 48, 60)  # first landmarks of neighbouring ones, whose sums bound distances
+ROUNDING = 3e-4  # of the largest coordinate: more than the rounding of all sums of float32 together
+BLOCK = 4096  # rows looked at in one go
+FEW = 100  # candidates: for fewer, distances cost less than bounds
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # slots: a large store has hundreds of thousands
 class Blend:
     """One blend of a store: the face of row `inside` (A) pasted into row `outside` (B)."""
 
@@ -59,6 +63,9 @@ class _Pool:
     counts: NDArray[np.intp]
     identities: NDArray[np.integer]  # of each video
     donors: NDArray[np.integer]
+    sums: NDArray[np.float32]  # of each row's landmarks, by `PARTS`: (rows, 2 len(PARTS)), x before y
+    slack: float  # by how much rounding may lift a bound above the distance
+    even: int  # rows of every video, where all have the same number; else 0
 
 
 def people(
@@ -120,32 +127,62 @@ def plan(rows: Rows, settings: Blending, seed: int) -> list[Blend]:
     """
     if unknown := sorted(set(settings.kinds) - set(KINDS)):
         raise ConfigError(f"No kind of blend is called {', '.join(unknown)}; known are {', '.join(KINDS)}.")
-    usable = np.isfinite(rows.landmarks).all(axis=(1, 2))
+    usable = _complete(rows.landmarks)
     inside = {"rr": rows.genuine & usable, "fr": rows.fake & usable}
     blends: list[Blend] = []
-    group = np.stack([rows.split, rows.compression], axis=1)
-    for key in np.unique(group, axis=0):
-        here = (group == key).all(axis=1)
-        pools = {kind: _pool(rows, here & inside[kind]) for kind in settings.kinds}
-        others: dict[tuple[str, int], NDArray[np.intp]] = {}  # a person's rows all have the same
-        for outside in np.flatnonzero(here & inside["rr"]).tolist():
-            person = int(rows.identity[outside])
-            for kind in settings.kinds:
-                if (kind, person) not in others:
-                    others[kind, person] = _others(pools[kind], person, settings)
+    for here in _alike(rows.split, rows.compression):
+        pools = {kind: _pool(rows, here[inside[kind][here]]) for kind in settings.kinds}
+        person, others = NOBODY - 1, dict[str, NDArray[np.intp]]()
+        for outside in here[inside["rr"][here]].tolist():
+            if person != (person := int(rows.identity[outside])):  # a person's rows are neighbours, most often
+                others = {kind: _others(pool, person, settings) for kind, pool in pools.items()}
+            for kind, pool in pools.items():
                 for repeat in range(settings.per_frame):
-                    rng = np.random.default_rng([seed, KINDS.index(kind), outside, repeat])
-                    partner = _partner(rows, pools[kind], others[kind, person], outside, settings, rng)
+                    rng = _generator(seed, KINDS.index(kind), outside, repeat)
+                    partner = _partner(rows.landmarks, pool, others[kind], outside, settings, rng)
                     if partner is not None:
                         blends.append(Blend(kind, partner, outside, int(rng.integers(2**31))))
-    return sorted(blends, key=lambda blend: blend.outside)  # stable: kinds and repeats stay in order
+    blends.sort(key=lambda blend: blend.outside)  # stable: kinds and repeats stay in order
+    return blends
 
 
-def _pool(rows: Rows, eligible: NDArray[np.bool]) -> _Pool:
-    found = np.flatnonzero(eligible)
+def _complete(landmarks: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Tell which rows have all their landmarks."""
+    blocks = (landmarks[low : low + BLOCK] for low in range(0, len(landmarks), BLOCK))
+    return np.concatenate([np.zeros(0, bool), *(np.isfinite(block).all(axis=(1, 2)) for block in blocks)])
+
+
+def _alike(*keys: NDArray[np.integer]) -> list[NDArray[np.intp]]:
+    """Return the rows, in order, of each combination of keys that occurs."""
+    order = np.lexsort(keys[::-1])
+    new = np.any([key[order][1:] != key[order][:-1] for key in keys], axis=0)
+    return np.split(order, np.flatnonzero(new) + 1) if len(order) else []
+
+
+def _generator(*entropy: int) -> np.random.Generator:
+    """Return the generator that NumPy seeds with a list of numbers, which it takes faster as an array."""
+    small = max(entropy) < 2**32
+    return np.random.default_rng(np.array(entropy, np.uint32) if small else list(entropy))
+
+
+def _pool(rows: Rows, found: NDArray[np.intp]) -> _Pool:
     found = found[np.argsort(rows.video[found], kind="stable")]
     _, starts, counts = np.unique(rows.video[found], return_index=True, return_counts=True)
-    return _Pool(found, starts, counts, rows.identity[found[starts]], rows.donor[found[starts]])
+    sums = np.empty((len(found), 2 * len(PARTS)), np.float32)
+    largest = 0.0
+    for low in range(0, len(found), BLOCK):
+        points = rows.landmarks[found[low : low + BLOCK]]
+        sums[low : low + BLOCK] = _sums(points)
+        largest = max(largest, float(np.abs(points).max()))
+    even = int(counts[0]) if len(counts) and (counts == counts[0]).all() else 0
+    people = rows.identity[found[starts]], rows.donor[found[starts]]
+    return _Pool(found, starts, counts, *people, sums, ROUNDING * largest, even)
+
+
+def _sums(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sums of neighbouring landmarks, shape (rows, 2 len(PARTS)), of landmarks of shape (rows, 68, 2)."""
+    by_part = np.add.reduceat(landmarks, PARTS, axis=1)
+    return np.asarray(by_part.transpose(0, 2, 1).reshape(len(landmarks), -1))
 
 
 def _others(pool: _Pool, person: int, settings: Blending) -> NDArray[np.intp]:
@@ -156,7 +193,7 @@ def _others(pool: _Pool, person: int, settings: Blending) -> NDArray[np.intp]:
 
 
 def _partner(
-    rows: Rows,
+    landmarks: NDArray[np.float32],
     pool: _Pool,
     others: NDArray[np.intp],
     outside: int,
@@ -167,9 +204,34 @@ def _partner(
         return None
     count = max(1, round(settings.candidates * len(others)))
     videos = others[rng.choice(len(others), count, replace=False, shuffle=False)]
-    candidates = pool.rows[pool.starts[videos] + rng.integers(pool.counts[videos])]
-    squares = rows.landmarks[candidates]  # in place from here on: this is called for every real row
-    squares -= rows.landmarks[outside]
-    np.square(squares, out=squares)
-    distances = squares[..., 0] + squares[..., 1]
-    return int(candidates[np.argmin(np.sqrt(distances, out=distances).sum(axis=1))])
+    # the same numbers are drawn either way; one bound for all is faster
+    shift = rng.integers(pool.even, size=count) if pool.even else rng.integers(pool.counts[videos])
+    candidates = pool.starts[videos] + shift
+    own = landmarks[outside]
+    if count < FEW:
+        near = pool.rows[candidates]
+        return int(near[_distances(landmarks[near], own).argmin()])
+    bounds = _lengths(pool.sums[candidates] - _sums(own[None]))
+    first = pool.rows[candidates[[bounds.argmin()]]]
+    reached = float(_distances(landmarks[first], own)[0])
+    near = pool.rows[candidates[bounds * (1 - 1e-5) <= reached + pool.slack]]
+    return int(near[_distances(landmarks[near], own).argmin()])
+
+
+def _lengths(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the summed lengths of the vectors that `_sums` lays out, shape (rows,).
+
+    Of differences it is never more than the distance of the landmarks, but for rounding: a sum of vectors is at most as
+    long as the vectors are together.
+    """
+    np.square(sums, out=sums)
+    squares = sums[:, : len(PARTS)] + sums[:, len(PARTS) :]
+    return np.asarray(np.sqrt(squares, out=squares).sum(axis=1))
+
+
+def _distances(candidates: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the sums over the landmarks of the distances to one face's, shape (rows,); `candidates` is overwritten."""
+    candidates -= own
+    np.square(candidates, out=candidates)
+    distances = candidates[..., 0] + candidates[..., 1]
+    return np.asarray(np.sqrt(distances, out=distances).sum(axis=1))

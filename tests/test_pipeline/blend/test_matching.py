@@ -173,3 +173,45 @@ def test_an_empty_store_has_an_empty_plan() -> None:
     none = Rows(*(getattr(ROWS, field.name)[:0] for field in dataclasses.fields(Rows)))
     assert plan(none, EVERY, 0) == []
     assert Blend("rr", 1, 2, 3) == Blend("rr", 1, 2, 3)
+
+
+def plainly(rows: Rows, settings: Blending, seed: int, some: range) -> list[Blend]:
+    """Plan some backgrounds row by row, the distance to every candidate measured: what `plan` finds by bounds."""
+    usable = np.isfinite(rows.landmarks).all(axis=(1, 2))
+    planned = []
+    for outside in np.intersect1d(np.flatnonzero(rows.genuine & usable), some).tolist():
+        same = (rows.split == rows.split[outside]) & (rows.compression == rows.compression[outside]) & usable
+        person = rows.identity[outside]
+        for number, kind in enumerate(KINDS):
+            eligible = np.flatnonzero(same & (rows.identity != person) & (rows.fake if number else rows.genuine))
+            apart = eligible[rows.donor[eligible] != person]
+            found = apart if len(apart) else eligible
+            videos = np.unique(rows.video[found])
+            for repeat in range(settings.per_frame):
+                rng = np.random.default_rng([seed, number, outside, repeat])
+                count = max(1, round(settings.candidates * len(videos)))
+                drawn = videos[rng.choice(len(videos), count, replace=False, shuffle=False)]
+                own = [found[rows.video[found] == video] for video in drawn]
+                shift = rng.integers([len(some) for some in own])
+                candidates = np.array([some[place] for some, place in zip(own, shift, strict=True)])
+                apart_by = rows.landmarks[candidates] - rows.landmarks[outside]
+                best = candidates[np.sqrt(np.square(apart_by).sum(axis=2)).sum(axis=1).argmin()]
+                planned.append(Blend(kind, int(best), outside, int(rng.integers(2**31))))
+    return planned
+
+
+@pytest.mark.parametrize("even", [True, False], ids=["as many rows a video", "rows are missing"])
+@pytest.mark.parametrize("seed", [3, 2**40])
+def test_the_nearest_of_many_candidates_is_found_as_by_measuring_them_all(even: bool, seed: int) -> None:
+    many = store(dict.fromkeys(range(70), 3), splits=1, compressions=1)  # enough for bounds
+    rng = np.random.default_rng(0)
+    person = rng.uniform(60, 190, (70, 68, 2))[many.identity] + rng.normal(0, 9, (len(many.video), 1, 2))
+    coarse = np.round((person + rng.normal(0, 2, person.shape)) / 16) * 16  # some are equally near
+    twins = coarse[rng.integers(len(coarse), size=len(coarse))].astype(np.float32)
+    if not even:
+        twins[rng.random(len(twins)) < 0.1, 5, 1] = np.nan
+    rows = dataclasses.replace(many, landmarks=twins)
+    settings = Blending(candidates=0.9)
+    planned = plan(rows, settings, seed)
+    some = range(0, len(twins), 9 * 9)  # the plain way is slow: one row of every ninth video
+    assert [each for each in planned if each.outside in some] == plainly(rows, settings, seed, some)

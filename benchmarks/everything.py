@@ -1,19 +1,22 @@
 """Run the benchmarks that need no GPU, write docs/benchmarks.md: `python benchmarks/everything.py STORE [NAME...]`.
 
-NAME is one of labels, decode, detect, train and whole; all of them by default, about half an hour on two cores. VIDEOS
-in the environment names clips with faces for decode and detect; without, a clip of the sample is taken. ROOT names the
-dataset of `whole` (`data/sample`), SIZE and BATCH the input of `train`, which on a CPU is not the papers'.
+NAME is one of labels, decode, detect, train, planning and whole; all of them by default, about half an hour on two
+cores. VIDEOS in the environment names clips with faces for decode and detect; without, a clip of the sample is taken.
+ROOT names the dataset of `whole` (`data/sample`), SIZE and BATCH the input of `train`, which on a CPU is not the
+papers'.
 """
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import decode
 import detect
 import labels
 import page
+import planning
 import timing
 import train
 import whole
@@ -28,11 +31,12 @@ def _train(store: str) -> list[timing.Row]:
     return train.rows(train.arguments([store, "--device", "cpu", *small]))
 
 
-BENCHMARKS: dict[str, Callable[[str], list[timing.Row]]] = {
+BENCHMARKS: dict[str, Callable[[str], Sequence[Any]]] = {
     "labels": lambda _: labels.rows(),
     "decode": lambda _: decode.rows(VIDEOS),
     "detect": lambda _: detect.rows(VIDEOS or [CLIP]),
     "train": _train,
+    "planning": lambda _: planning.rows(),
     "whole": lambda _: whole.rows(ROOT, int(os.environ.get("FRAMES", "12"))),
 }
 

@@ -29,6 +29,13 @@ sides alike. Above 1 this project is faster. `cpu` counts the processor time of 
 started, `wall` the clock on the wall. The rivals are in `benchmarks/` and `benchmarks/rivals/`, each written as its
 library's documentation would have it.
 """
+PLANNING = """## Planning
+
+What the main process does before and between the tasks of a run, and what opening a store costs, by the number of rows;
+`benchmarks/planning.py`. A made-up dataset of five methods and three compressions, ten rows a file; no video is
+decoded. Every step runs in a process of its own: its processor time without imports, its greatest memory with all that
+is loaded (PyTorch for the last step), and the mean size of the message of a task.
+"""
 GPU = """## On a GPU
 
 Written by `benchmarks/gpu.py`, which needs a store, a folder of frames and ten minutes of a GPU; wall clock.
@@ -44,6 +51,8 @@ def write() -> None:
     parts = [INTRODUCTION, f"Machine: {machine()}.\n", "![Ratios](benchmarks/ratios.svg)\n"]
     found = {name: timing.load(name) for name in TITLES if (OUT / f"{name}.csv").exists()}
     parts += [f"## {TITLES[name]}\n\n{table(rows)}" for name, rows in found.items()]
+    if (OUT / "planning.csv").exists():
+        parts.append(planning())
     if (OUT / "gpu.csv").exists():
         parts.append(gpu())
     PAGE.write_text("\n".join(parts))
@@ -67,6 +76,25 @@ def table(rows: Sequence[Row]) -> str:
         ratio = f"**{row.ratio:.2f}x** ({row.least:.2f} to {row.greatest:.2f})"
         lines.append(f"| {row.task} | {own:.3g} | {row.rival} | {other:.3g} | {ratio} | {row.clock} | {row.checked} |")
     return "\n".join(lines) + "\n"
+
+
+def planning() -> str:
+    """Lay out the figures of `benchmarks/planning.py`."""
+    with (OUT / "planning.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    steps = [line["step"] for line in lines]
+    cells = [
+        (
+            line["step"],
+            f"{int(line['rows']):,}",
+            f"{float(line['seconds']):.2f}",
+            f"{1e6 * float(line['seconds']) / int(line['rows']):.1f}",
+            f"{float(line['peak']):.0f}",
+            f"{float(line['message']):.1f}" if int(line["tasks"]) and float(line["message"]) else "-",
+        )
+        for line in sorted(lines, key=lambda line: steps.index(line["step"]))
+    ]
+    return f"{PLANNING}\n" + _table(("step", "rows", "CPU s", "µs a row", "peak, MiB", "message, kB"), cells)
 
 
 def gpu() -> str:

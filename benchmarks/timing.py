@@ -6,9 +6,10 @@ import resource
 import statistics
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 OUT = Path(__file__).resolve().parent.parent / "docs" / "benchmarks"
 
@@ -110,12 +111,12 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def save(name: str, rows: Iterable[Row]) -> None:
-    """Write rows to `docs/benchmarks/NAME.csv`."""
+def save(name: str, rows: Sequence[Any]) -> None:
+    """Write rows, of one dataclass, to `docs/benchmarks/NAME.csv`."""
     OUT.mkdir(parents=True, exist_ok=True)
     with (OUT / f"{name}.csv").open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(field.name for field in dataclasses.fields(Row))
+        writer.writerow(field.name for field in dataclasses.fields(rows[0]))
         for row in rows:
             writer.writerow(f"{value:.4g}" if isinstance(value, float) else value for value in dataclasses.astuple(row))
 

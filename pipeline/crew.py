@@ -20,6 +20,29 @@ class Outcome:
 RunAll = Callable[[Callable[..., Any], Sequence[tuple[Any, ...]]], Iterable[Outcome]]  # such as the `map` of a crew
 
 
+class Made(Sequence[tuple[Any, ...]]):
+    """Tasks that are made when they are given out: those of a large store never stand in memory together.
+
+    Parameters
+    ----------
+    make : callable
+        Makes the task of a number.
+    numbers : sequence of int
+    """
+
+    def __init__(self, make: Callable[[int], tuple[Any, ...]], numbers: Sequence[int]) -> None:
+        self._make = make
+        self._numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return Made(self._make, self._numbers[place])
+        return self._make(self._numbers[place])
+
+
 def one_by_one(function: Callable[..., Any], tasks: Sequence[tuple[Any, ...]]) -> Iterator[Outcome]:
     """Call a function once per task in this process."""
     return (Outcome(number, function(*task)) for number, task in enumerate(tasks))

@@ -209,13 +209,22 @@ def _partner(
     candidates = pool.starts[videos] + shift
     own = landmarks[outside]
     if count < FEW:
-        near = pool.rows[candidates]
-        return int(near[_distances(landmarks[near], own).argmin()])
-    bounds = _lengths(pool.sums[candidates] - _sums(own[None]))
-    first = pool.rows[candidates[[bounds.argmin()]]]
-    reached = float(_distances(landmarks[first], own)[0])
-    near = pool.rows[candidates[bounds * (1 - 1e-5) <= reached + pool.slack]]
-    return int(near[_distances(landmarks[near], own).argmin()])
+        return _nearest(landmarks, pool.rows[candidates], own)[0]
+    bounds = np.take(pool.sums, candidates, axis=0, mode="clip")  # faster than by an index, here and below
+    bounds -= _sums(own[None])
+    lengths = _lengths(bounds)
+    _, reached = _nearest(landmarks, pool.rows[candidates[[lengths.argmin()]]], own)
+    near = lengths * (1 - 1e-5) <= reached + pool.slack
+    return _nearest(landmarks, pool.rows[candidates[near]], own)[0]
+
+
+def _nearest(
+    landmarks: NDArray[np.float32], candidates: NDArray[np.intp], own: NDArray[np.float32]
+) -> tuple[int, float]:
+    """Return which row of some is nearest to a face, the first of equals, and its distance."""
+    distances = _distances(np.take(landmarks, candidates, axis=0, mode="clip"), own)
+    place = int(distances.argmin())
+    return int(candidates[place]), float(distances[place])
 
 
 def _lengths(sums: NDArray[np.float32]) -> NDArray[np.float32]:

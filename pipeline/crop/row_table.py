@@ -60,7 +60,7 @@ def assemble(names: Names, parts: Sequence[Part]) -> Table:
     columns["video"], offset = video[rows], columns.pop("offset")
     part = np.repeat(np.arange(len(parts), dtype=np.int64), lengths)[rows]
     columns |= _codes(sources, names, columns["video"])
-    columns["face"] = _groups(part, columns["frame"], track[rows])
+    columns["face"] = numbered(part, columns["frame"], track[rows])
     columns["real"] = reals(columns)
     rejects = tuple(reject for each in parts for reject in each.rejects)
     return Table(names, sources, rejects, columns, part, offset)
@@ -89,15 +89,21 @@ def _codes(sources: Sequence[Source], names: Names, video: NDArray[np.int32]) ->
     }
 
 
-def _groups(*keys: NDArray[Any]) -> Ints:
+def numbered(*keys: NDArray[Any]) -> Ints:
     """Return numbers for the distinct combinations of several keys, in their sorted order."""
-    stacked = np.stack([np.asarray(key, dtype=np.int64) for key in keys], axis=1)
-    return np.unique(stacked, axis=0, return_inverse=True)[1].reshape(-1).astype(np.int64)
+    order = np.lexsort(keys[::-1])
+    new = np.zeros(len(order), dtype=bool)
+    for key in keys:
+        ordered = key[order]
+        new[1:] |= ordered[1:] != ordered[:-1]
+    numbers = np.empty(len(order), dtype=np.int64)
+    numbers[order] = np.cumsum(new)
+    return numbers
 
 
 def reals(columns: Mapping[str, NDArray[Any]]) -> Ints:
     """Return the row of every row's real: the same face and compression, method 0."""
-    key = _groups(columns["face"], columns["compression"])
+    key = numbered(columns["face"], columns["compression"])
     found = np.full(key.max(initial=-1) + 1, NO_PAIR, dtype=np.int64)
     reals = np.flatnonzero(columns["method"] == 0)
     found[key[reals]] = reals
@@ -115,7 +121,7 @@ def least_compressed(columns: Mapping[str, NDArray[Any]], video_ids: NDArray[Any
         Shared by the compressions of one video.
     """
     ids = np.unique(video_ids.astype(str), return_inverse=True)[1].reshape(-1)[columns["video"]]
-    twins = _groups(columns["method"], ids, columns["face"])
+    twins = numbered(columns["method"], ids, columns["face"])
     rows = np.arange(len(twins), dtype=np.int64)
     paired = np.flatnonzero(columns["real"] != NO_PAIR)
     best = np.full(twins.max(initial=-1) + 1, -1, dtype=np.int64)

@@ -7,7 +7,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -23,6 +23,7 @@ from pipeline.store.schema import IMAGE
 from pipeline.store.writing import writing
 
 CROPS, COLUMNS_FILE, ABOUT = "image.raw", "columns.npz", "about.json"  # files of one part
+BLOCK = 2**26  # bytes; the allocator of C gives what is larger than half of it back at once
 LENDER = "lender.txt"  # in the place of CROPS: the finished store in which they stay, `offset` counts its rows
 COLUMNS: dict[str, tuple[Any, tuple[int, ...]]] = {  # of one part: type, and shape of one row
     "video": (np.int32, ()),  # counts in Part.sources
@@ -253,6 +254,29 @@ def read_part(folder: Path, number: int) -> Part:
             rejects=tuple(Reject(**{**reject, "video": Video(**reject["video"])}) for reject in about["rejects"]),
             columns={name: columns[name] for name in COLUMNS},
         )
+
+
+def in_blocks(parts: Iterable[Part]) -> list[Part]:
+    """Return all parts, the landmarks of neighbours laid into one block of memory.
+
+    A block goes back to the system when they are taken out of the parts; many small arrays would not.
+    """
+    found: list[Part] = []
+    first = size = 0
+    for part in parts:
+        found.append(part)
+        size += part.columns["landmarks"].nbytes
+        if size >= BLOCK:
+            _join(found[first:])
+            first, size = len(found), 0
+    return found
+
+
+def _join(parts: Sequence[Part]) -> None:
+    joined = np.concatenate([part.columns["landmarks"] for part in parts])
+    ends = np.cumsum([len(part.columns["landmarks"]) for part in parts])
+    for part, values in zip(parts, np.split(joined, ends[:-1]), strict=True):
+        part.columns["landmarks"] = values
 
 
 def source_from(about: dict[str, Any]) -> Source:

@@ -1,7 +1,7 @@
 """The store's `blend/` group: its plan, its arrays, and the task that writes one shard."""
 
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pipeline import blend, store
 from pipeline.blend import Blend
 from pipeline.config import Recipe, digest
-from pipeline.crew import Crew
+from pipeline.crew import Crew, Made
 from pipeline.errors import RejectError
 from pipeline.labels.hull import difference_mask
 from pipeline.progress import Progress
@@ -55,7 +55,7 @@ def write_blends(
     while planned:
         group = _ensure(location, planned, columns, recipe)
         todo = sorted({number for name in PIXELS for number in store.missing_shards(store.array_of(group, name))})
-        tasks = [(location, number, *_inputs(group, number, planned, columns, rows), recipe) for number in todo]
+        tasks = Made(functools.partial(_task, location, recipe, group, planned, columns, rows), todo)
         total = store.shard_count(store.array_of(group, PIXELS[0]))
         made = shards.on_shards(crew, blend_shard, tasks, total, "blends", progress)
         failed = [each for some, _ in made for each in some]
@@ -63,7 +63,8 @@ def write_blends(
             each = zip(todo, made, strict=True)
             return {(path, number): digests for number, (_, of) in each for path, digests in of.items()}
         # rare: no distortion left a mask; the plan without these is as deterministic as the plan with them
-        planned = [each for each in planned if each not in set(failed)]
+        without = set(failed)
+        planned = [each for each in planned if each not in without]
     store.delete_group(store.open_group(location, "r+"), store.BLENDS)  # what another recipe left there
     return {}
 
@@ -135,7 +136,7 @@ def follows(group: store.Group, recipe: Recipe, digests: Mapping[str, str]) -> b
 
 def _made_for(planned: Sequence[Blend], recipe: Recipe) -> str:
     parameters = blend.parameters(recipe.blending, recipe.labelling)
-    return digest([parameters, [list(asdict(each).values()) for each in planned]])
+    return digest([parameters, [[each.kind, each.inside, each.outside, each.seed] for each in planned]])
 
 
 def _made_of(recipe: Recipe, digests: Mapping[str, str]) -> str:
@@ -151,18 +152,21 @@ def _told(group: store.Group, name: str) -> str:
     return str(store.attributes_of(store.group_of(group, store.BLENDS)).get(name, ""))
 
 
-Inputs = tuple[list[Blend], NDArray[np.float32], list[tuple[int, int, str]]]
-
-
-def _inputs(
-    group: store.Group, number: int, planned: Sequence[Blend], columns: Mapping[str, NDArray[Any]], rows: Rows
-) -> Inputs:
-    """Return a shard's blends, the landmarks of their insides, and the pairs their differences come from."""
+def _task(
+    location: str,
+    recipe: Recipe,
+    group: store.Group,
+    planned: Sequence[Blend],
+    columns: Mapping[str, NDArray[Any]],
+    rows: Rows,
+    number: int,
+) -> tuple[Any, ...]:
+    """Return what `blend_shard` is called with for one shard."""
     low, high = store.shard_rows(store.array_of(group, PIXELS[0]), number)
     some = list(planned[low:high])
     inside = [each.inside for each in some]
     pairs = [(int(rows.fake[row]), int(rows.pair[row]), rows.pair_level[row]) for row in inside]
-    return some, columns["landmarks"][inside], pairs
+    return location, number, some, columns["landmarks"][inside], pairs, recipe
 
 
 def blend_shard(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
-from pipeline.crew import Crew
+from pipeline.crew import Crew, Made
 from pipeline.errors import DamageError
 from pipeline.labels import NO_LABEL
 from pipeline.progress import Progress
@@ -63,10 +63,13 @@ def read_back(
         `trusting.COLUMNS`; empty where it is not asked for.
     """
     array = store.array_of(store.open_group(location), (*paths, IMAGE.name)[0])
-    spans = [store.shard_rows(array, number) for number in range(store.shard_count(array))]
-    parts = [(trusted[0].take(*span), trusted[1]) if trusted else None for span in spans]
-    tasks = [(location, tuple(paths), span, part) for span, part in zip(spans, parts, strict=True)]
-    found = on_shards(workers, read_shard, tasks, len(tasks), f"check {title}", progress)
+
+    def task(number: int) -> tuple[Any, ...]:
+        span = store.shard_rows(array, number)
+        return location, tuple(paths), span, (trusted[0].take(*span), trusted[1]) if trusted else None
+
+    total = store.shard_count(array)
+    found = on_shards(workers, read_shard, Made(task, range(total)), total, f"check {title}", progress)
     measured = [each for _, each in found]
     columns = {name: np.concatenate([each[name] for each in measured]) for name in measured[0]}
     return {path: _joined(path, [read[path] for read, _ in found], written or {}) for path in paths}, columns

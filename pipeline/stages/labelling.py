@@ -78,17 +78,18 @@ def rows_of(columns: Mapping[str, NDArray[Any]], names: Names) -> Rows:
     fake = least_compressed(columns, columns["video_id"])
     video = columns["video"]
     levels = [level(names.compression[code], path) for code, path in zip(*_compression_of_videos(columns), strict=True)]
-    own = tuple(levels[number] for number in video)
+    own = tuple(map(levels.__getitem__, video.tolist()))
+    masks_of = [str(path) for path in columns["video_mask"]]
     plain = np.tile(IDENTITY, (len(columns["video_id"]), 1))  # of a store made before fakes were followed
     return Rows(
         real=columns["method"] == 0,
         fake=fake,
         pair=columns["real"][fake],
         own_level=own,
-        pair_level=tuple(own[row] for row in fake),
+        pair_level=tuple(map(own.__getitem__, fake.tolist())),
         threshold=columns.get(THRESHOLD.name, np.full(len(columns["video_id"]), np.nan, np.float32))[video[fake]],
         landmarks=Picked(columns["landmarks"], columns["real"][fake]),
-        mask=tuple(str(columns["video_mask"][number]) for number in video),
+        mask=tuple(map(masks_of.__getitem__, video.tolist())),
         mask_first=columns.get("video_mask_first", np.full(len(columns["video_id"]), UNTOLD))[video],
         mask_inverted=columns.get("video_mask_inverted", np.zeros(len(columns["video_id"]), np.uint8))[video],
         turn=columns.get("video_turn", np.zeros(len(columns["video_id"]), np.int32))[video],

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipeline import store
 from pipeline.config import Recipe
-from pipeline.crew import Crew
+from pipeline.crew import Crew, Made
 from pipeline.crop import groups, staging
 from pipeline.crop.known import Span
 from pipeline.crop.row_table import Table
@@ -73,7 +73,7 @@ def index_all(
             f"{len(again)} of {len(every)} groups of videos could not be finished ({again[0]}). All others are kept: "
             "run the same command again to try these once more; what fails a second time is rejected."
         )
-    return [staging.read_part(folder, group.number) for group in every]
+    return staging.in_blocks(staging.read_part(folder, group.number) for group in every)
 
 
 def _staged(folder: Path, number: int) -> bool:
@@ -163,13 +163,16 @@ def write_labels(
 
     wanted = {kind: [spans[number] for number in sorted(some)] for kind, some in todo.items()}
     with shared_masks.decoded(location, wanted, rows, lent or {}, task_of, decode) as staged:
-        tasks = []
-        for number, span in spans.items():
-            kinds = tuple(kind for kind, some in todo.items() if number in some)
-            task = replace(task_of(kinds, rows.take(*span), span), staged=staged)
+        numbers_of = {kind: frozenset(some) for kind, some in todo.items()}
+
+        def task(number: int) -> tuple[Any, ...]:
+            span = spans[number]
+            kinds = tuple(kind for kind, some in numbers_of.items() if number in some)
             known = {kind: lent[kind].take(*span) for kind in kinds if lent and kind in lent}
-            tasks.append((location, number, task, known))
-        made = on_shards(workers, labelling.label_shard, tasks, store.shard_count(array), "labels", progress)
+            return location, number, replace(task_of(kinds, rows.take(*span), span), staged=staged), known
+
+        total = store.shard_count(array)
+        made = on_shards(workers, labelling.label_shard, Made(task, numbers), total, "labels", progress)
     return {(kind, number): each[kind] for number, each in zip(numbers, made, strict=True) for kind in each}
 
 

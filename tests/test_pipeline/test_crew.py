@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from pipeline.crew import Threads, started_when_needed
+from pipeline.crew import Made, Threads, one_by_one, started_when_needed
 
 
 def test_every_task_has_its_outcome_and_few_are_begun_ahead():
@@ -61,3 +61,18 @@ def test_a_crew_starts_with_its_first_task_and_ends_with_the_block():
     with started_when_needed(start):
         pass
     assert told == ["started", "ended"]
+
+
+def test_tasks_are_made_when_they_are_given_out() -> None:
+    made = []
+
+    def make(number: int) -> tuple[int]:
+        made.append(number)
+        return (number,)
+
+    tasks = Made(make, [4, 7, 9])
+    outcomes = one_by_one(lambda number: number + 1, tasks)
+    assert (len(tasks), made) == (3, [])
+    assert (next(outcomes).value, made) == (5, [4])
+    assert [outcome.value for outcome in outcomes] == [8, 10]
+    assert list(tasks[1:]) == [(7,), (9,)]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.crop.row_table import assemble, least_compressed, level
+from pipeline.crop.row_table import assemble, least_compressed, level, numbered
 from pipeline.crop.staging import COLUMNS, Part, Reject, Source
 from pipeline.manifest import COMPRESSIONS, NATIVE, REAL, SPLITS, Video
 from pipeline.store import Names
@@ -155,3 +155,12 @@ def test_parts_in_another_order_give_the_same_rows_under_other_face_numbers():
 )
 def test_native_data_count_as_raw_only_if_lossless(compression, path, expected):
     assert level(compression, path) == expected
+
+
+@pytest.mark.parametrize("rows", [0, 1, 400])
+def test_combinations_of_keys_are_numbered_in_their_order(rows):
+    rng = np.random.default_rng(rows)
+    keys = [rng.integers(-2, 4, rows).astype(kind) for kind in (np.int64, np.int32, np.int8)]
+    listed = list(zip(*(key.tolist() for key in keys), strict=True))
+    numbers = {key: number for number, key in enumerate(sorted(set(listed)))}
+    assert numbered(*keys).tolist() == [numbers[key] for key in listed]

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from pipeline.crop import staging
 from pipeline.crop.staging import (
     COLUMNS,
     Part,
@@ -77,3 +78,12 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match="cannot be written"), new_part(tmp_path / "file", 0):
         pass
+
+
+@pytest.mark.parametrize("limit", [1, 1500, 2**26])
+def test_parts_in_blocks_hold_what_they_held(monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(staging, "BLOCK", limit)
+    found = staging.in_blocks(Part((), (), columns(rows)) for rows in (2, 0, 3, 1))
+    for part, rows in zip(found, (2, 0, 3, 1), strict=True):
+        for name, values in columns(rows).items():
+            np.testing.assert_array_equal(part.columns[name], values)

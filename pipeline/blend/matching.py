@@ -63,7 +63,7 @@ class _Pool:
     counts: NDArray[np.intp]
     identities: NDArray[np.integer]  # of each video
     donors: NDArray[np.integer]
-    sums: NDArray[np.float32]  # of each row's landmarks, by `PARTS`: (rows, 2 len(PARTS)), x before y
+    sums: NDArray[np.float32]  # of each row's landmarks, by `PARTS`: (rows, len(PARTS), 2)
     slack: float  # by how much rounding may lift a bound above the distance
     even: int  # rows of every video, where all have the same number; else 0
 
@@ -168,7 +168,7 @@ def _generator(*entropy: int) -> np.random.Generator:
 def _pool(rows: Rows, found: NDArray[np.intp]) -> _Pool:
     found = found[np.argsort(rows.video[found], kind="stable")]
     _, starts, counts = np.unique(rows.video[found], return_index=True, return_counts=True)
-    sums = np.empty((len(found), 2 * len(PARTS)), np.float32)
+    sums = np.empty((len(found), len(PARTS), 2), np.float32)
     largest = 0.0
     for low in range(0, len(found), BLOCK):
         points = rows.landmarks[found[low : low + BLOCK]]
@@ -180,9 +180,8 @@ def _pool(rows: Rows, found: NDArray[np.intp]) -> _Pool:
 
 
 def _sums(landmarks: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the sums of neighbouring landmarks, shape (rows, 2 len(PARTS)), of landmarks of shape (rows, 68, 2)."""
-    by_part = np.add.reduceat(landmarks, PARTS, axis=1)
-    return np.asarray(by_part.transpose(0, 2, 1).reshape(len(landmarks), -1))
+    """Return the sums of neighbouring landmarks, shape (rows, len(PARTS), 2), of landmarks of shape (rows, 68, 2)."""
+    return np.asarray(np.add.reduceat(landmarks, PARTS, axis=1))
 
 
 def _others(pool: _Pool, person: int, settings: Blending) -> NDArray[np.intp]:
@@ -234,8 +233,8 @@ def _lengths(sums: NDArray[np.float32]) -> NDArray[np.float32]:
     long as the vectors are together.
     """
     np.square(sums, out=sums)
-    squares = sums[:, : len(PARTS)] + sums[:, len(PARTS) :]
-    return np.asarray(np.sqrt(squares, out=squares).sum(axis=1))
+    squares = sums[..., 0] + sums[..., 1]
+    return np.asarray(np.sqrt(squares, out=squares) @ np.ones(len(PARTS), np.float32))
 
 
 def _distances(candidates: NDArray[np.float32], own: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from pipeline.errors import ConfigError
 
 KINDS = ("rr", "fr")  # (Real, Real) and (Fake, Real); their positions are the numbers stored and seeded with
 NOBODY = -1  # donor of a real, or one without a video
-PARTS = (0, 6, 11, 17, 22, 27, 36, 42, 48, 60)  # first landmarks of neighbouring ones, whose sums bound distances
+PARTS = (0, 3, 6, 9, 11, 14, 17, 20, 22, 25, 27, 31, 36, 39, 42, 45, 48, 51, 54, 57, 60, 64)
 ROUNDING = 3e-4  # of the largest coordinate: more than the rounding of all sums of float32 together
 BLOCK = 4096  # rows looked at in one go
 FEW = 100  # candidates: for fewer, distances cost less than bounds

@@ -1,9 +1,9 @@
 """Run the benchmarks that need no GPU, write docs/benchmarks.md: `python benchmarks/everything.py STORE [NAME...]`.
 
-NAME is one of labels, decode, detect, train, planning and whole; all of them by default, about half an hour on two
-cores. VIDEOS in the environment names clips with faces for decode and detect; without, a clip of the sample is taken.
-ROOT names the dataset of `whole` (`data/sample`), SIZE and BATCH the input of `train`, which on a CPU is not the
-papers'.
+NAME is one of codecs, labels, decode, detect, train, planning and whole; all of them by default, about half an hour
+on two cores. VIDEOS in the environment names clips with faces for decode and detect; without, a clip of the sample is
+taken. ROOT names the dataset of `whole` (`data/sample`), SIZE and BATCH the input of `train`, which on a CPU is not
+the papers'.
 """
 
 import os
@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import codecs_of_stores
 import decode
 import detect
 import labels
@@ -32,6 +33,7 @@ def _train(store: str) -> list[timing.Row]:
 
 
 BENCHMARKS: dict[str, Callable[[str], Sequence[Any]]] = {
+    "codecs": codecs_of_stores.rows,
     "labels": lambda _: labels.rows(),
     "decode": lambda _: decode.rows(VIDEOS),
     "detect": lambda _: detect.rows(VIDEOS or [CLIP]),

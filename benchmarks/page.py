@@ -17,6 +17,7 @@ TITLES = {
     "labels": "Labels",
     "decode": "Decoding",
     "detect": "Faces",
+    "codecs": "Codecs of a store's crops",
     "train": "Reading a store for training",
 }
 PACKAGES = ("torch", "av", "opencv-python-headless", "scikit-image", "zarr", "tensorstore", "dask")

@@ -129,7 +129,8 @@ class Chunking:
     """Division of arrays into chunks and shards."""
 
     shard: int = setting(128, low=1)  # samples in one shard, the unit of writing
-    level: int = setting(1, low=0, high=22)  # zstd
+    codec: str = setting("zstd", choices=("zstd", "lz4"))  # lz4: larger, faster to read; the same values
+    level: int = setting(1, low=0, high=9)  # of the codec, as Blosc counts
 
 
 @dataclass(frozen=True)

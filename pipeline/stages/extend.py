@@ -29,6 +29,7 @@ GROWS: tuple[tuple[str, Grows], ...] = (  # settings that may change; no other m
     ("recipe.sampling.real.*", lambda old, new: new > old),
     ("recipe.sampling.fake.*", lambda old, new: new > old),
     ("recipe.labelling.kinds", lambda old, new: {*old} <= {*new}),
+    ("recipe.chunking.codec", lambda old, new: True),  # the same values, and older stores do not name theirs
     ("limit", lambda old, new: old is not None and (new is None or new > old)),
 )
 GIGA = 1e9

@@ -1,7 +1,7 @@
 """Arrays as their specifications say: made, written as a whole, read."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import zarr
@@ -42,7 +42,8 @@ def add_array(group: Group, spec: ArraySpec, lengths: Mapping[str, int], chunkin
     else:
         chunks, shards = (min(COLUMN_CHUNK, max(shape[0], 1)), *shape[1:]), None
     attributes: dict[str, Any] = {"description": spec.description, "units": spec.units, "reference": spec.reference}
-    pack = BloscCodec(cname="zstd", clevel=chunking.level, shuffle="noshuffle" if text else "bitshuffle")
+    shuffle: Literal["noshuffle", "bitshuffle"] = "noshuffle" if text else "bitshuffle"
+    pack = BloscCodec(cname=chunking.codec, clevel=chunking.level, shuffle=shuffle)  # type: ignore[arg-type]
     with writing(str(group.store_path)):
         return group.create_array(
             spec.name,

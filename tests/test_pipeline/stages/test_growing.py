@@ -131,6 +131,17 @@ def test_more_videos(tiny, whole, parts, work, tmp_path):
     assert not work.read, "nothing is left to do"
 
 
+def test_another_codec(tiny, parts, work, tmp_path):
+    location = stores.copy(parts[0], tmp_path / "recoded.zarr")
+    before = store.attributes_of(store.open_group(location))["digests"]
+    extend(some(tiny, location, of(PEOPLE[0]), chunking={"codec": "lz4"}))
+    assert not work.read, "nothing is decoded or labelled again"
+    assert work.labelled == 0
+    assert store.attributes_of(store.open_group(location))["digests"] == before
+    assert '"cname": "lz4"' in (Path(location) / "image" / "zarr.json").read_text()
+    assert verify(location) == []
+
+
 @pytest.mark.parametrize(
     ("before", "untouched", "made"),
     [

@@ -5,6 +5,7 @@ import pytest
 
 from pipeline import store
 from pipeline.config import Chunking
+from pipeline.store.chunks import map_rows
 from pipeline.store.hashing import array_digest, combined_digest, row_digests, type_name
 from pipeline.store.schema import FORMAT_VERSION, ArraySpec
 
@@ -57,3 +58,24 @@ def test_the_digest_of_a_store_is_that_of_its_values_however_it_is_chunked(tiny_
         found[path] = array_digest(path, type_name(values), values.shape, cut)
     assert found == told
     assert combined_digest(found) == combined_digest(dict(reversed(told.items())))
+
+
+@pytest.mark.parametrize("codec", ["zstd", "lz4"])
+def test_whatever_the_codec_every_reader_finds_the_same_values(group, tmp_path, codec):
+    spec = ArraySpec("map", ("sample", "y", "x"), "uint8", "A test", fill=254)
+    chunking = Chunking(shard=4, codec=codec)
+    values = np.random.default_rng(0).integers(0, 256, (11, 6, 5), dtype=np.uint8)
+    made = store.add_array(group, spec, {"sample": 11, "y": 6, "x": 5}, chunking)
+    for number in range(3):
+        store.write_shard(made, number, values[slice(*store.shard_rows(made, number))])
+    store.write_table(group, (TEXT, COLUMN), {"text": ["a", ""], "number": [1, -2]}, chunking)
+    for name in ("map", "text", "number"):
+        assert f'"cname": "{codec}"' in (tmp_path / "a.zarr" / name / "zarr.json").read_text()
+    array = reopened(tmp_path, "map")
+    assert store.missing_shards(array) == []
+    np.testing.assert_array_equal(store.read(array), values)
+    np.testing.assert_array_equal(store.gather(array, np.array([9, 0, 9])), values[[9, 0, 9]])
+    rows = [row for number in range(3) for row in map_rows(array, number, np.copy)]
+    np.testing.assert_array_equal(np.stack(rows), values)
+    assert store.read(reopened(tmp_path, "text")).tolist() == ["a", ""]
+    assert store.read(reopened(tmp_path, "number")).tolist() == [1, -2]

@@ -22,6 +22,7 @@ def compare(location: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> No
     StoreError
         The sentence names every setting that differs.
     """
+    old = store.completed(old)
     if changed := differences(old, json.loads(json.dumps(new))):
         # other files follow from another limit or manifest; their digest says nothing to anybody
         told = [text for text in changed if not text.startswith(("files.", "exclude "))]

@@ -29,7 +29,7 @@ GROWS: tuple[tuple[str, Grows], ...] = (  # settings that may change; no other m
     ("recipe.sampling.real.*", lambda old, new: new > old),
     ("recipe.sampling.fake.*", lambda old, new: new > old),
     ("recipe.labelling.kinds", lambda old, new: {*old} <= {*new}),
-    ("recipe.chunking.codec", lambda old, new: True),  # the same values, and older stores do not name theirs
+    ("recipe.chunking.codec", lambda old, new: True),  # the same values
     ("limit", lambda old, new: old is not None and (new is None or new > old)),
 )
 GIGA = 1e9
@@ -100,7 +100,7 @@ def _check_place(job: Job) -> None:
 def _old_and_new(job: Job) -> tuple[Lender, dict[str, Any]]:
     """Open the store, and return what decides the bytes of its successor, if that only adds to it."""
     old, settings = lending.lender(job.location), json.loads(json.dumps(job.settings()))
-    attributes = store.attributes_of(old.group)
+    attributes = store.completed(store.attributes_of(old.group))
     new = {**settings, "software": versions()}
     told = list(_refused({name: attributes.get(name) for name in new}, new))
     if told:
@@ -134,7 +134,7 @@ def _refused(old: Mapping[str, Any], new: Mapping[str, Any], prefix: str = "") -
 
 
 def _changes(old: Lender, settings: Mapping[str, Any]) -> bool:
-    attributes = store.attributes_of(old.group)
+    attributes = store.completed(store.attributes_of(old.group))
     return bool(differences({name: attributes.get(name) for name in settings}, settings))
 
 

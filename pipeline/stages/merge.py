@@ -64,9 +64,9 @@ def _check(lenders: Sequence[Lender], locations: Sequence[str], into: str) -> No
     """Refuse stores that do not go together."""
     if len({lender.location for lender in lenders}) < 2 or store.absolute(into) in {each.location for each in lenders}:
         raise StoreError("Name at least two stores to join, and with --store another place for what they become.")
-    first, known = store.attributes_of(lenders[0].group), dict[str, str]()
+    first, known = store.completed(store.attributes_of(lenders[0].group)), dict[str, str]()
     for lender, location in zip(lenders, locations, strict=True):
-        about = store.attributes_of(lender.group)
+        about = store.completed(store.attributes_of(lender.group))
         if about["limit"] is not None:
             raise StoreError(f"{location} is a trial store (--limit {about['limit']}); such stores are not joined.")
         mine, theirs = ({name: each.get(name) for name in ALIKE} for each in (first, about))

@@ -43,7 +43,7 @@ from pipeline.store.arrays import (
 from pipeline.store.chunks import map_rows
 from pipeline.store.cloud import is_away, told
 from pipeline.store.pictures import gather, write_shard
-from pipeline.store.stored import Names, stored_names, stored_recipe
+from pipeline.store.stored import Names, completed, stored_names, stored_recipe
 
 __all__ = [
     "BLENDS",
@@ -58,6 +58,7 @@ __all__ = [
     "attributes_of",
     "check_writable",
     "clean",
+    "completed",
     "consolidate",
     "create",
     "delete",

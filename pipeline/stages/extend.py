@@ -156,9 +156,11 @@ def disk(job: Job, old: Lender) -> str:
     now = sum(file.stat().st_size for file in place.rglob("*") if file.is_file())
     asked = _asked(job, job.dataset.videos) / max(1, _asked(job, [file.video for file in old.files], old))
     free = shutil.disk_usage(place).free
+    before, after = old.recipe.chunking.codec, job.recipe.chunking.codec
+    recoded = f" All of it is stored by {after} in place of {before} (chunking.codec)." if before != after else ""
     return (
         f"A store of about {now * asked / GIGA:.1f} GB is made beside {job.location} of {now / GIGA:.1f} GB, which is "
-        f"deleted when the new one is complete; {free / GIGA:.1f} GB are free."
+        f"deleted when the new one is complete; {free / GIGA:.1f} GB are free.{recoded}"
     )
 
 

@@ -134,7 +134,9 @@ def test_more_videos(tiny, whole, parts, work, tmp_path):
 def test_another_codec(tiny, parts, work, tmp_path):
     location = stores.copy(parts[0], tmp_path / "recoded.zarr")
     before = store.attributes_of(store.open_group(location))["digests"]
-    extend(some(tiny, location, of(PEOPLE[0]), chunking={"codec": "lz4"}))
+    job = some(tiny, location, of(PEOPLE[0]), chunking={"codec": "lz4"})
+    assert growing.outlook(job).endswith("All of it is stored by lz4 in place of zstd (chunking.codec).")
+    extend(job)
     assert not work.read, "nothing is decoded or labelled again"
     assert work.labelled == 0
     assert store.attributes_of(store.open_group(location))["digests"] == before

@@ -9,6 +9,7 @@ import typer
 from cli import options
 from cli.screen import Bars, out, run_app
 from cli.train import Device, Precision, Stores, stores_of
+from pipeline.errors import ConfigError
 
 app = typer.Typer(pretty_exceptions_enable=False, rich_markup_mode=None)
 
@@ -84,7 +85,8 @@ def evaluate(
     if sheet:
         files.append(folder / visualise.SHEET)
         visualise.draw(found, files[-1])
-    files += pictures.draw(shown, found, folder)
+    drawn, left_out = pictures.draw(shown, found, folder)
+    files += drawn
     files.append(folder / page.PAGE)
     page.write(found, files[-1], others)
     if as_json:
@@ -94,6 +96,10 @@ def evaluate(
         if wanted:
             out.print(comparison.screen(found.result["preset"]), markup=False)
         out.print(f"Wrote {', '.join(map(str, files))}.", markup=False)
+        for name in sorted(left_out.keys() - {*(picture or ())}):  # of `all`
+            out.print(left_out[name], markup=False)
+    if asked := [reason for name, reason in left_out.items() if name in (picture or ())]:
+        raise ConfigError(" ".join(asked))  # last: all else is written
 
 
 def main() -> None:

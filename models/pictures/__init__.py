@@ -44,21 +44,29 @@ def check(names: Sequence[str]) -> list[str]:
     return list(PICTURES) if ALL in names else list(dict.fromkeys(names))
 
 
-def draw(names: Sequence[str], evaluation: Evaluation, folder: Path) -> list[Path]:
-    """Write pictures as `NAME.png` into a folder; return the files.
+def draw(names: Sequence[str], evaluation: Evaluation, folder: Path) -> tuple[list[Path], dict[str, str]]:
+    """Write pictures as `NAME.png` into a folder.
+
+    Returns
+    -------
+    files : list of Path
+    left_out : dict of str to str
+        Why the other pictures could not be drawn: the network, or the rows judged, do not have what they show.
 
     Raises
     ------
-    ConfigError
-        The network, or the rows judged, do not have what a picture shows.
     WriteError
         A file cannot be written.
     """
-    files = []
+    files, left_out = [], {}
     for name in names:
-        figure = PICTURES[name].draw(evaluation)
+        try:
+            figure = PICTURES[name].draw(evaluation)
+        except ConfigError as error:
+            left_out[name] = str(error)
+            continue
         files.append(folder / f"{name}.png")
         with writing(str(files[-1])):
             folder.mkdir(parents=True, exist_ok=True)
             figure.savefig(files[-1], dpi=120)
-    return files
+    return files, left_out

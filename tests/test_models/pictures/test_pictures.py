@@ -36,9 +36,17 @@ def found(tmp_path_factory):
 
 
 def test_every_picture_is_written(found, tmp_path):
-    files = pictures.draw(pictures.check(["all"]), found, tmp_path)
+    files, left_out = pictures.draw(pictures.check(["all"]), found, tmp_path)
+    assert not left_out
     assert [file.stem for file in files] == list(pictures.PICTURES)
     assert all(file.stat().st_size > 5000 for file in files)
+
+
+def test_what_a_network_does_not_have_leaves_out_one_picture(found, tmp_path, monkeypatch):
+    monkeypatch.setattr(type(found.network), "localise", lambda *_: None)
+    files, left_out = pictures.draw(["maps", "noise"], found, tmp_path)
+    assert [file.stem for file in files] == ["noise"]
+    assert left_out == {"maps": "The picture maps needs a detector that draws maps; this one judges whole faces."}
 
 
 def test_unknown_pictures_are_refused():

@@ -92,9 +92,10 @@ def decode(file: Path, task: LabelTask, numbers: NDArray[np.int64]) -> None:
     """Decode one mask and keep its labels; `numbers` has, of each row of the task, its row of the store."""
     (kind,) = task.kinds
     found = dict(mask_labels.labels_of(task, kind))
-    bits = [np.packbits(label) for label in found.values()]
+    length = -(-(task.cropping.size**2) // 8)
+    bits = np.array([np.packbits(label) for label in found.values()], np.uint8).reshape(len(found), length)
     draft = file.with_name(f"{file.name}.{os.getpid()}")  # a task that was given up for dead may still run beside this
     with writing(str(file)):
         with draft.open("wb") as stream:
-            np.savez(stream, rows=numbers[list(found)], bits=np.reshape(bits, (len(bits), -1)).astype(np.uint8))
+            np.savez(stream, rows=numbers[np.fromiter(found, np.int64)], bits=bits)
         draft.replace(file)

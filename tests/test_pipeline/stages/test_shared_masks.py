@@ -10,6 +10,8 @@ import stores
 from pipeline import store
 from pipeline.crew import Threads
 from pipeline.crop import masks
+from pipeline.errors import DecodeError
+from pipeline.labels import NO_LABEL
 from pipeline.progress import Silent
 from pipeline.stages import labelling, shards, shared_masks
 from pipeline.store import stored_names, stored_recipe
@@ -46,6 +48,26 @@ def test_a_mask_of_several_shards_is_decoded_once(tiny, tiny_store, tmp_path, de
     pairs = {(path, frame) for path, frame in zip(rows.mask, rows.frame.tolist(), strict=True) if path}
     assert sum(decoded.frames.values()) == len(pairs), "a frame for each that some row shows"
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
+def test_a_mask_of_which_nothing_can_be_read_leaves_its_rows_without_a_label(tiny, tiny_store, tmp_path, monkeypatch):
+    location = stores.copy(tiny_store, tmp_path / "a.zarr")
+    group = store.open_group(location, "r+")
+    rows = labelling.rows_of(store.read_columns(group), stored_names(group))
+    every = range(store.shard_count(store.array_of(group, "mask")))
+    bad = min(shared_masks.shared([store.shard_rows(store.array_of(group, "mask"), number) for number in every], rows))
+    read = masks.frames.read
+
+    def reading(path, *more):
+        if str(path).endswith(bad):
+            raise DecodeError(f"{path} holds no video.")
+        return read(path, *more)
+
+    monkeypatch.setattr(masks.frames, "read", reading)
+    shards.write_labels(Threads(1), location, {"mask": every}, rows, stored_recipe(group), tiny.root, Silent())
+    wanted = stores.pixels(tiny_store, "mask").copy()
+    wanted[[path == bad for path in rows.mask]] = NO_LABEL
+    np.testing.assert_array_equal(stores.pixels(location, "mask"), wanted)
 
 
 def test_only_masks_that_cross_from_one_shard_into_another_wait():

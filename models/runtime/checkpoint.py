@@ -94,7 +94,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         part.write_bytes(data.getbuffer())
 
 
-def load(path: Path) -> Checkpoint:
+def load(path: Path | str) -> Checkpoint:
     """Read a checkpoint; only tensors and plain values are created from it.
 
     Raises
@@ -127,14 +127,14 @@ def _digest(about: str, network: Mapping[str, Tensor]) -> str:
     return total.hexdigest()
 
 
-def _check_archive(path: Path) -> None:
+def _check_archive(path: Path | str) -> None:
     """Refuse what torch would read without noticing: bytes that changed since, and sizes that a header makes up.
 
     Raises
     ------
     ValueError
     """
-    size = path.stat().st_size
+    size = Path(path).stat().st_size
     try:
         with zipfile.ZipFile(path) as archive:
             files = archive.infolist()
@@ -146,7 +146,7 @@ def _check_archive(path: Path) -> None:
         raise ValueError(first_line(error)) from error
 
 
-def _checked(path: Path, values: Any) -> Checkpoint:
+def _checked(path: Path | str, values: Any) -> Checkpoint:
     if not (isinstance(values, dict) and set(values) >= KEYS):
         raise CheckpointError(f"{path} is no checkpoint of this program; forgery-train makes them.")
     if values["version"] != VERSION:
@@ -165,7 +165,7 @@ def _checked(path: Path, values: Any) -> Checkpoint:
     return Checkpoint(about, values["network"], values["training"])
 
 
-def _check_weights(path: Path, network: Any) -> None:
+def _check_weights(path: Path | str, network: Any) -> None:
     """Refuse what is no table of tensors, and weights that are no numbers: every score would be none either."""
     named = isinstance(network, dict) and all(isinstance(name, str) for name in network)
     if not (named and network and all(isinstance(value, Tensor) for value in network.values())):

@@ -15,6 +15,7 @@ from pipeline.video import likeness
 
 PEOPLE = 50  # people named on the page
 PICTURED = 8  # people, and pairs of faces, that are shown
+READ = 64  # crops read in one go
 COMPARED = 1000  # videos of which a face is compared with all others, evenly spaced in the store's order
 Columns = Mapping[str, NDArray[Any]]
 
@@ -113,7 +114,8 @@ def compared(group: store.Group, columns: Columns, names: Names) -> dict[str, An
     """Return what the page tells of faces that look alike and of people in several splits, with their crops."""
     image = store.array_of(group, "image")
     rows = faces(columns).tolist()
-    prints = [likeness.fingerprint(store.read(image, [row])[0]) for row in rows]
+    blocks = (rows[low : low + READ] for low in range(0, len(rows), READ))
+    prints = [likeness.fingerprint(crop) for block in blocks for crop in store.gather(image, np.array(block))]
     pairs, alike, crossing = closest(prints, rows, [names.split[columns["split"][row]] for row in rows])
     leaking = people(columns, names)
     shown = {row for pair in pairs for row in pair.rows}
